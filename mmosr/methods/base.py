@@ -1,0 +1,67 @@
+"""The contract of every open-set classifier."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ChannelLinear(nn.Linear):
+    """A linear layer over dimension 1 of ``(N, D)`` or ``(N, D, *S)``: a 1x1 convolution."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        if features.dim() == 2:
+            return super().forward(features)
+        flat = F.conv1d(features.flatten(2), self.weight.unsqueeze(-1), self.bias)
+        return flat.unflatten(2, features.shape[2:])
+
+
+class OpenSetClassifier(nn.Module, ABC):
+    """The last layer of an open-set model: features -> class scores and anomaly scores.
+
+    A classifier knows nothing of mmseg or mmpretrain. Features are ``(N, D)`` or ``(N, D, *S)``
+    (channel dimension 1), class scores ``(N, C, *S)`` are logits: their softmax is the
+    probability of the known classes. Anomaly scores ``(N, *S)`` are functions of the class scores,
+    so that they can be taken after a host has resized or averaged the class scores. A larger
+    anomaly score means more unknown.
+
+    Args:
+        in_channels: Channels D of the incoming features.
+        num_classes: Known classes C.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.num_classes = num_classes
+
+    @property
+    @abstractmethod
+    def scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """The method's own anomaly scores by name; the first is the one of its paper."""
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Map the features ``(N, D, *S)`` to the space where the method lives."""
+        return features
+
+    @abstractmethod
+    def class_scores(self, embedding: Tensor) -> Tensor:
+        """Class scores ``(N, C, *S)`` of an embedding."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Class scores ``(N, C, *S)`` of features ``(N, D, *S)``."""
+        return self.class_scores(self.embed(features))
+
+    def loss(self, embedding: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
+        """Losses beside the host's own loss on the class scores.
+
+        Args:
+            embedding: What :meth:`embed` returned, ``(N, D, *S)``.
+            labels: ``(N, *S)``, known classes or ``ignore_index``.
+            ignore_index: The label to leave out.
+
+        Returns:
+            Scalars by name; names that start with ``loss`` are added to the total.
+        """
+        return {}

@@ -1,0 +1,46 @@
+"""The map of the package: one registry a kind of part, each a child of mmengine's root registry.
+
+Every part is addressed as ``type='mmosr.Name'`` from any config, whatever its default scope.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine.registry import Registry
+
+MODELS = Registry(
+    "model",
+    parent=MMENGINE_MODELS,
+    scope="mmosr",
+    locations=["mmosr.methods", "mmosr.segmentation"],
+)
+DATASETS = Registry(
+    "dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=["mmosr.datasets"]
+)
+TRANSFORMS = Registry(
+    "transform", parent=MMENGINE_TRANSFORMS, scope="mmosr", locations=["mmosr.datasets"]
+)
+METRICS = Registry("metric", parent=MMENGINE_METRICS, scope="mmosr", locations=["mmosr.evaluation"])
+HOOKS = Registry("hook", parent=MMENGINE_HOOKS, scope="mmosr", locations=["mmosr.engine"])
+VISUALIZERS = Registry(
+    "visualizer", parent=MMENGINE_VISUALIZERS, scope="mmosr", locations=["mmosr.visualization"]
+)
+OPTIM_WRAPPERS = Registry(
+    "optimizer wrapper",
+    parent=MMENGINE_OPTIM_WRAPPERS,
+    scope="mmosr",
+    locations=["mmosr.engine"],
+)
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    "optimizer wrapper constructor",
+    parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+    scope="mmosr",
+    locations=["mmosr.engine"],
+)
+# Post-hoc scores; mmengine has no such registry, so this one is a root.
+SCORES = Registry("score", scope="mmosr", locations=["mmosr.scores"])

@@ -1,0 +1,40 @@
+"""Post-hoc anomaly scores of logits: pure formulas.
+
+Each takes logits ``(N, C, *S)`` and gives ``(N, *S)``; larger means more unknown. No score is
+squashed or clamped.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from mmosr.registry import SCORES
+
+
+@SCORES.register_module("msp")
+def max_softmax(logits: Tensor) -> Tensor:
+    """``1 - max_y softmax(logits)_y``, in ``[0, 1 - 1/C]`` (Hendrycks and Gimpel, 2017).
+
+    Taken as ``-expm1(log p)``: ``1 - p`` would round confident pixels to the same value.
+    """
+    return -torch.expm1(torch.log_softmax(logits, 1).amax(1))
+
+
+@SCORES.register_module("max_logit")
+def max_logit(logits: Tensor) -> Tensor:
+    """``-max_y logits_y`` (Hendrycks et al., 2022)."""
+    return -logits.amax(1)
+
+
+@SCORES.register_module("entropy")
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of the softmax over ``log C``, in ``[0, 1]``."""
+    log_prob = torch.log_softmax(logits, 1)
+    return -(log_prob.exp() * log_prob).sum(1) / math.log(logits.shape[1])
+
+
+@SCORES.register_module("energy")
+def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """``-T logsumexp(logits / T)`` (Liu et al., 2020)."""
+    return -temperature * torch.logsumexp(logits / temperature, 1)

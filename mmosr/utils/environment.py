@@ -1,0 +1,106 @@
+"""Check of the installed packages, made when mmosr is imported.
+
+It reads the metadata of the installed distributions and imports none of them, so it takes a few
+milliseconds and works when a package is broken.
+"""
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+
+@dataclass(frozen=True)
+class Package:
+    """An importable package and the distributions that carry it.
+
+    Attributes:
+        module: Name to import.
+        minimum: Lowest accepted version of each distribution. The first one is proposed when
+            none is installed.
+    """
+
+    module: str
+    minimum: dict[str, str]
+
+    def problem(self) -> tuple[str, str] | None:
+        """What is wrong, and the requirement for pip that mends it; None when all is well."""
+        for name, lowest in self.minimum.items():
+            found = installed_version(name)
+            if found is None:
+                continue
+            if release(found) < release(lowest):
+                return f"{name} {found} is too old", f"'{name}>={lowest}'"
+            return None
+        # A source checkout on PYTHONPATH has no metadata, so its version is unknown.
+        if find_spec(self.module) is not None:
+            return None
+        name, lowest = next(iter(self.minimum.items()))
+        return f"{self.module} is missing", f"'{name}>={lowest}'"
+
+
+# The OpenMMLab packages come in two families with the same import names: the maintained
+# successors (onedl-*) and the originals.
+PACKAGES = (
+    Package("torch", {"torch": "2.1"}),
+    Package("torchvision", {"torchvision": "0.16"}),
+    Package("numpy", {"numpy": "1.24"}),
+    Package(
+        "cv2",
+        {
+            "opencv-python": "4.5",
+            "opencv-python-headless": "4.5",
+            "opencv-contrib-python": "4.5",
+            "opencv-contrib-python-headless": "4.5",
+        },
+    ),
+    Package("sklearn", {"scikit-learn": "1.2"}),
+    Package("matplotlib", {"matplotlib": "3.6"}),
+    Package("mmengine", {"onedl-mmengine": "0.10.10", "mmengine": "0.10.4"}),
+    Package("mmcv", {"onedl-mmcv": "2.3.0", "mmcv": "2.0.0", "mmcv-lite": "2.0.0"}),
+    Package("mmseg", {"onedl-mmsegmentation": "1.4.0", "mmsegmentation": "1.2.0"}),
+    Package("mmpretrain", {"onedl-mmpretrain": "1.3.0", "mmpretrain": "1.2.0"}),
+    # mmseg imports these two but the original distribution does not require them.
+    Package("ftfy", {"ftfy": "6.0"}),
+    Package("regex", {"regex": "2022.1"}),
+)
+
+
+def release(text: str) -> tuple[int, ...]:
+    """Leading numbers of a version: ``'2.15.0+cu130'`` gives ``(2, 15, 0)``."""
+    match = re.match(r"\d+(\.\d+)*", text)
+    return tuple(int(part) for part in match.group().split(".")) if match else ()
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, None when it is not installed."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _conflict() -> tuple[str, str] | None:
+    """Pairs of packages of which each is fine and the two together are not."""
+    mmcv = installed_version("mmcv") or installed_version("mmcv-lite") or ""
+    if installed_version("mmsegmentation") and release(mmcv) >= (2, 2):
+        return f"mmsegmentation does not work with mmcv {mmcv}", "'mmcv-lite<2.2'"
+    torch, numpy = installed_version("torch") or "", installed_version("numpy") or ""
+    if (0,) < release(torch) < (2, 3) and release(numpy) >= (2,):
+        return f"torch {torch} does not work with numpy {numpy}", "'numpy<2'"
+    return None
+
+
+def check_environment() -> None:
+    """Check that every package mmosr needs is installed and new enough.
+
+    Raises:
+        ImportError: One line that names all that is missing or too old and the command that
+            mends it.
+    """
+    found = [package.problem() for package in PACKAGES]
+    problems = [problem for problem in [*found, _conflict()] if problem is not None]
+    if problems:
+        what = ", ".join(text for text, _ in problems)
+        command = " ".join(["pip install", *(requirement for _, requirement in problems)])
+        raise ImportError(f"mmosr cannot run here: {what}. To mend it: {command}")

@@ -1,0 +1,30 @@
+"""Writing files whole."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
+
+    A reader, or a run that is resumed after a kill, never sees a half-written file. The temporary
+    name starts with a dot and keeps the suffix, since OpenCV and NumPy choose the format by it.
+
+    Args:
+        path: The final file. Its folder is made when missing.
+
+    Yields:
+        The temporary path to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,8 @@
+"""Label values shared by datasets, losses and metrics.
+
+Known classes are ``0 .. C-1``. At test time a pixel of a class that was held out of training must
+not be confused with a pixel that nobody labelled, so the two have values of their own.
+"""
+
+UNKNOWN_LABEL = 254
+IGNORE_LABEL = 255
