@@ -1,0 +1,46 @@
+# Cityscapes, 19 classes, crop 769. docs/data.md says how to obtain the data.
+data_root = "data/cityscapes/"
+crop_size = (769, 769)
+train_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="mmosr.LoadOpenSetAnnotations"),
+    dict(type="RandomResize", scale=(2049, 1025), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=crop_size, cat_max_ratio=0.75),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="PhotoMetricDistortion"),
+    dict(type="PackSegInputs"),
+]
+test_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="Resize", scale=(2049, 1025), keep_ratio=True),
+    dict(type="mmosr.LoadOpenSetAnnotations"),  # after Resize: labels keep their full size
+    dict(type="PackSegInputs"),
+]
+train_dataloader = dict(
+    batch_size=1,  # x 8 GPUs = 8, the total batch of the paper (D.2)
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(
+        type="mmosr.OpenSetCityscapesDataset",
+        data_root=data_root,
+        data_prefix=dict(img_path="leftImg8bit/train", seg_map_path="gtFine/train"),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="mmosr.OpenSetCityscapesDataset",
+        data_root=data_root,
+        data_prefix=dict(img_path="leftImg8bit/val", seg_map_path="gtFine/val"),
+        mark_unknown=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="mmosr.OpenSetMetric")
+test_evaluator = val_evaluator

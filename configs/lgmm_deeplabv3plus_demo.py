@@ -1,0 +1,8 @@
+_base_ = "./softmax_deeplabv3plus_demo.py"
+model = dict(
+    score=["likelihood", "likelihood_ratio"],
+    decode_head=dict(
+        type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead", classifier=dict(embed_dims=64)
+    ),
+)
+optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

@@ -1,0 +1,11 @@
+_base_ = [
+    "./_base_/models/deeplabv3plus_r18.py",
+    "./_base_/datasets/camvid.py",
+    "./_base_/schedules/sgd_short.py",
+    "./_base_/default_runtime.py",
+]
+model = dict(
+    score=["msp", "max_logit", "entropy", "energy"],
+    data_preprocessor=dict(size=(224, 224)),
+    decode_head=dict(num_classes=9),
+)

@@ -1,0 +1,15 @@
+"""Datasets: known/unknown splits, CamVid, embedded demo scenes."""
+
+from .demo_scenes import DEMO_CLASS_IDS, draw_scene, write_demo_scenes
+from .open_set_dataset import CamVidDataset, OpenSetCityscapesDataset, OpenSetSegDataset
+from .transforms import LoadOpenSetAnnotations
+
+__all__ = [
+    "DEMO_CLASS_IDS",
+    "CamVidDataset",
+    "LoadOpenSetAnnotations",
+    "OpenSetCityscapesDataset",
+    "OpenSetSegDataset",
+    "draw_scene",
+    "write_demo_scenes",
+]

@@ -1,0 +1,246 @@
+"""Reading checkpoints: without running code from the file, and only into the right model."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from torch import nn
+
+from mmosr.utils import InputError
+
+_STATISTICS = ("min", "max", "mean", "current")
+# Types of the arrays and scalars in the logs and random states that mmengine saves.
+_DTYPE_CODES = "?bBhHiIlLqQefdgSU"
+
+
+def _statistic(owner: Any, name: str) -> Any:
+    """Stand-in for ``getattr``, which a pickled ``HistoryBuffer`` uses to name its statistics.
+
+    The real ``getattr`` would let a file reach any attribute of any object.
+    """
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise pickle.UnpicklingError(f"getattr({owner!r}, {name!r}) is not allowed")
+    return getattr(owner, name)
+
+
+def _safe_globals() -> dict[str, Any]:
+    """What a checkpoint of mmengine may name besides tensors, by full path."""
+    allowed: dict[str, Any] = {
+        "builtins.getattr": _statistic,
+        "mmengine.logging.history_buffer.HistoryBuffer": HistoryBuffer,
+        "numpy.ndarray": np.ndarray,
+        "numpy.dtype": np.dtype,
+    }
+    # NumPy 2 renamed the module, and files of either version are read with either version.
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        allowed[f"{module}._reconstruct"] = np.zeros(0).__reduce__()[0]
+        allowed[f"{module}.scalar"] = np.float64(0).__reduce__()[0]
+    for code in _DTYPE_CODES:
+        kind = type(np.dtype(code))
+        allowed[f"{kind.__module__}.{kind.__qualname__}"] = kind
+    return allowed
+
+
+class _RestrictedUnpickler(pickle.Unpickler):
+    """For torch before 2.6, whose ``weights_only`` reader cannot be told about more types."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        from torch._weights_only_unpickler import _get_allowed_globals
+
+        module = {"__builtin__": "builtins"}.get(module, module)
+        path = f"{module}.{name}"
+        allowed = {**_get_allowed_globals(), "_codecs.encode": _encode, **_safe_globals()}
+        if path not in allowed:
+            raise pickle.UnpicklingError(f"the file names {path}")
+        return allowed[path]
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """Bytes of an old pickle protocol, which are stored as text of one encoding only."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"encoding {encoding!r}")
+    return text.encode("latin1")
+
+
+_RESTRICTED_PICKLE = SimpleNamespace(
+    __name__="restricted_pickle",
+    Unpickler=_RestrictedUnpickler,
+    load=lambda file, **options: _RestrictedUnpickler(file, **options).load(),
+)
+
+
+def _load_safely(path: Path) -> Any:
+    major, minor = (int(part) for part in torch.__version__.split(".")[:2])
+    if (major, minor) < (2, 6):
+        return torch.load(path, map_location="cpu", pickle_module=_RESTRICTED_PICKLE)
+    allowed = [(value, name) for name, value in _safe_globals().items()]
+    with torch.serialization.safe_globals(allowed):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
+    """Read a checkpoint file without running code from it.
+
+    Tensors, plain Python containers, NumPy arrays and mmengine's log history are read, which is
+    all that mmengine saves. Pickle can otherwise call any function that the file names.
+
+    Args:
+        path: A local file.
+        trust: Read arbitrary Python objects too. Only for files of one's own.
+
+    Returns:
+        The content of the file, with tensors on the CPU.
+
+    Raises:
+        InputError: If there is no such file, if it is not a checkpoint, or if it holds other
+            Python objects and ``trust`` is false.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise InputError(f"checkpoint {path} does not exist")
+    try:
+        if trust:
+            content = torch.load(path, map_location="cpu", weights_only=False)
+        else:
+            content = _load_safely(path)
+    except pickle.UnpicklingError as error:
+        raise InputError(_refusal(path, error)) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, UnicodeDecodeError, OSError) as error:
+        raise InputError(
+            f"{path} is not a checkpoint, or is damaged ({_first_line(error)})"
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}, not a checkpoint")
+    return content
+
+
+def check_safe(
+    path: str | os.PathLike, trust: bool = False, model: nn.Module | None = None
+) -> None:
+    """Check a checkpoint before mmengine reads it.
+
+    mmengine's own reader falls back to unrestricted unpickling when the safe way fails, and
+    leaves out weights that do not fit, so this comes before it.
+
+    Args:
+        path: A local file. A remote one cannot be checked, and is refused unless trusted.
+        trust: See :func:`read_checkpoint`.
+        model: The model that has to fit, see :func:`check_fits`; by default any does.
+
+    Raises:
+        InputError: See :func:`read_checkpoint` and :func:`check_fits`.
+    """
+    if re.match(r"^[\w-]+:(//|s3:)", str(path)):
+        if trust:
+            return
+        raise InputError(
+            f"{path} is not a local file and cannot be checked before it is read; download it, "
+            "or pass --trust-checkpoint if you trust where it comes from"
+        )
+    content = read_checkpoint(path, trust)
+    if model is not None:
+        check_fits(model, content, path)
+
+
+def load_checkpoint_strict(
+    model: nn.Module, path: str | os.PathLike, trust: bool = False
+) -> dict[str, Any]:
+    """Load a checkpoint into the model it was made of, and into no other.
+
+    Args:
+        model: May be wrapped for distribution or test-time augmentation.
+        path: A file of mmengine, or one with a bare ``state_dict``.
+        trust: See :func:`read_checkpoint`.
+
+    Returns:
+        The content of the file; its ``meta`` holds, among others, the classes.
+
+    Raises:
+        InputError: As :func:`read_checkpoint`, and if a key is missing, unexpected, or of
+            another shape. The model is then unchanged.
+    """
+    checkpoint = read_checkpoint(path, trust)
+    state = check_fits(model, checkpoint, path)
+    unwrap(model).load_state_dict(state, strict=True)
+    return checkpoint
+
+
+def check_fits(
+    model: nn.Module, checkpoint: dict[str, Any], name: str | os.PathLike
+) -> OrderedDict[str, torch.Tensor]:
+    """Compare the weights in a checkpoint with those of a model.
+
+    Args:
+        model: See :func:`load_checkpoint_strict`.
+        checkpoint: Content of a checkpoint file.
+        name: What to call the checkpoint in an error.
+
+    Returns:
+        The weights, without the prefix of a distributed wrapper.
+
+    Raises:
+        InputError: One line with the number of keys that differ and the first of each kind.
+    """
+    weights = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(weights, dict) or not any(torch.is_tensor(v) for v in weights.values()):
+        raise InputError(f"checkpoint {name} holds no weights (no state_dict)")
+    state = OrderedDict((re.sub(r"^module\.", "", key), v) for key, v in weights.items())
+    own = unwrap(model).state_dict()
+    kinds = {
+        "missing": [key for key in own if key not in state],
+        "unexpected": [key for key in state if key not in own],
+        "of another shape": [
+            f"{key} {_shape(state[key])} instead of {_shape(value)}"
+            for key, value in own.items()
+            if key in state and _shape(state[key]) != _shape(value)
+        ],
+    }
+    found = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in kinds.items() if keys]
+    if found:
+        raise InputError(
+            f"checkpoint {name} is of another model: keys {', '.join(found)}; "
+            "give the config it was trained with"
+        )
+    return state
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside the wrappers for distribution and test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if torch.is_tensor(value) else None
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:2]) + (", ..." if len(keys) > 2 else "")
+
+
+def _first_line(error: Exception) -> str:
+    # torch puts a page of advice before the reason.
+    text = str(error).split("WeightsUnpickler error: ")[-1].strip()
+    return (text or type(error).__name__).splitlines()[0][:200]
+
+
+def _refusal(path: Path, error: Exception) -> str:
+    # torch explains over many lines; the name of the refused object is what matters.
+    match = re.search(r"GLOBAL ([\w.]+)|names ([\w.]+)", str(error))
+    if match is None:
+        return f"{path} is not a checkpoint, or is damaged or unsafe ({_first_line(error)})"
+    return (
+        f"checkpoint {path} holds a Python object that could run code when it is read "
+        f"({match.group(1) or match.group(2)}); if the file is your own, pass --trust-checkpoint"
+    )
