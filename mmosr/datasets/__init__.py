@@ -2,6 +2,7 @@
 
 from .demo_scenes import DEMO_CLASS_IDS, draw_scene, write_demo_scenes
 from .open_set_dataset import CamVidDataset, OpenSetCityscapesDataset, OpenSetSegDataset
+from .seeded_draws import SeedDraw, SeededInfiniteSampler
 from .transforms import LoadOpenSetAnnotations
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "LoadOpenSetAnnotations",
     "OpenSetCityscapesDataset",
     "OpenSetSegDataset",
+    "SeedDraw",
+    "SeededInfiniteSampler",
     "draw_scene",
     "write_demo_scenes",
 ]

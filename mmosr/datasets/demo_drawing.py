@@ -251,7 +251,7 @@ def finish(canvas: Canvas, rng: np.random.Generator, dusk: float) -> tuple[np.nd
     gain = rng.uniform(0.88, 1.15) * (1 - 0.38 * dusk)
     image *= light[..., None] * (gain * (1 + cast)).astype(np.float32)
     image += np.float32(rng.uniform(-6, 14))
-    sigma = rng.uniform(0.25, 0.75) * size[0] / 128
+    sigma = rng.uniform(0.25, 0.75) * math.sqrt(size[0] / 128)
     image = cv2.GaussianBlur(np.clip(image, 0, 255).astype(np.uint8), (0, 0), sigma)
     noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(2, 6.5))
     image = np.clip(image + noise, 0, 255).astype(np.uint8)

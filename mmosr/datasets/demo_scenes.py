@@ -73,7 +73,8 @@ def draw_scene(
         draw()
     _draw_bonnet(canvas, layout)
     while unknown and np.mean(canvas.surface[..., 0] == UNKNOWN_LABEL) < 2 * MIN_UNKNOWN_SHARE:
-        _plan_unknowns(canvas, camera, street, extra)[0][1]()
+        # All were hidden or tiny: put one in front of everything.
+        _plan_unknowns(canvas, camera, street, extra, in_front=True)[0][1]()
     return finish(canvas, sensor, dusk)
 
 
@@ -137,16 +138,21 @@ def _places_of_cars(street: Street, rng: np.random.Generator) -> list[tuple[floa
 
 
 def _plan_unknowns(
-    canvas: Canvas, camera: Camera, street: Street, rng: np.random.Generator
+    canvas: Canvas,
+    camera: Camera,
+    street: Street,
+    rng: np.random.Generator,
+    in_front: bool = False,
 ) -> list:
     """Pairs ``(distance, draw)`` of one to three unknown objects, the largest first."""
     things = []
     for _ in range(int(rng.integers(1, 4))):
         kind = KINDS[rng.integers(len(KINDS))]
         height = rng.uniform(*HEIGHTS[kind])
-        share = np.exp(rng.uniform(np.log(0.08), np.log(0.34)))  # of the picture's height
+        share = np.exp(rng.uniform(np.log(0.08), np.log(0.38)))  # of the picture's height
         nearest = camera.depth_of_row(0.88 * canvas.height)
-        z = max(camera.focal * height / (share * canvas.height), nearest)
+        z = nearest if in_front else max(camera.focal * height / (share * canvas.height), nearest)
+        height = min(height, 0.38 * canvas.height / camera.scale(z))
         low = max(street.left - 1.5, camera.side_at(0.06 * canvas.width, z))
         high = min(street.right + 1.5, camera.side_at(0.94 * canvas.width, z))
         place = (rng.uniform(min(low, high), max(low, high)), z)

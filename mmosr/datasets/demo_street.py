@@ -57,8 +57,9 @@ def _draw_sky(canvas: Canvas, camera: Camera, rng: np.random.Generator, dusk: fl
     glow = canvas.haze_colour * 1.1
     share = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None]
     sky = zenith * (1 - share) + glow * share
-    clouds = smooth_noise(rng, (rows, canvas.width), 3)
-    clouds += 0.35 * smooth_noise(rng, (rows, canvas.width), 12)
+    own = np.random.default_rng(rng.integers(1 << 32))  # its use depends on the size
+    clouds = smooth_noise(own, (rows, canvas.width), 3)
+    clouds += 0.35 * smooth_noise(own, (rows, canvas.width), 12)
     cover = np.clip(0.5 * clouds + rng.uniform(-0.6, 0.5), 0, 1)[..., None]
     white = np.array([235, 232, 230]) * rng.uniform(0.7, 1.03) * (1 - 0.25 * dusk)
     canvas.image[:rows] = np.clip(sky * (1 - 0.8 * cover) + white * 0.8 * cover, 0, 255)
@@ -188,14 +189,13 @@ def _draw_building(canvas, camera, rng, x, span, light, dusk) -> None:
     floors, storey = int(rng.integers(2, 7)), rng.uniform(2.7, 3.4)
     height, z = floors * storey + rng.uniform(0.3, 1.2), sum(span) / 2
     colour = pick(rng, WALLS)
-    outward = x + np.sign(x) * 9
-    low, high = camera.project([[x, 0, span[0]], [outward, 0, span[0]]])[:, None], height
-    up = camera.project([[outward, high, span[0]], [x, high, span[0]]])
-    canvas.fill(np.concatenate([low[:, 0], up]), colour * 0.85, span[0], BUILDING)
-    if rng.random() < 0.4:
-        roof = camera.project([[x, height, span[0]], [x, height, span[1]],
-                               [x + np.sign(x) * 2.5, height + 2.2, span[1]],
-                               [x + np.sign(x) * 2.5, height + 2.2, span[0]]])  # fmt: skip
+    side, ridge = np.sign(x), height + (2.2 if rng.random() < 0.4 else 0.0)
+    profile = [(0, 0), (9, 0), (9, height), (6.5, ridge), (2.5, ridge), (0, height)]
+    end = camera.project([[x + side * out, y, span[0]] for out, y in profile])
+    canvas.fill(end, colour * 0.85, span[0], BUILDING)
+    if ridge > height:
+        eaves, top = _wall(camera, x, (height, height), span), x + side * 2.5
+        roof = np.concatenate([eaves[:2], _wall(camera, top, (ridge, ridge), span)[2:]])
         canvas.fill(roof, pick(rng, [(60, 70, 120), (75, 75, 80), (90, 95, 110)]), z, BUILDING)
     canvas.fill(_wall(camera, x, (0, height), span), colour * light, z, BUILDING)
     canvas.fill(_wall(camera, x, (0, 0.6), span), colour * light * 0.75, z)

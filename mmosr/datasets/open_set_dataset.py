@@ -25,8 +25,8 @@ class OpenSetSegDataset(BaseSegDataset):
         *args, **kwargs: As ``BaseSegDataset``.
 
     Raises:
-        InputError: A name that is no class of the dataset, no known class left, a folder that is
-            missing or holds no image, or an image without its label file.
+        InputError: A name that is no class of the dataset or is held out twice, no known class
+            left, a folder that is missing or holds no image, or an image without its label file.
     """
 
     def __init__(
@@ -39,25 +39,44 @@ class OpenSetSegDataset(BaseSegDataset):
         **kwargs,
     ) -> None:
         self.mark_unknown = mark_unknown
-        self.unknown_classes = tuple(unknown_classes)
-        held_out = set(unknown_classes) | set(ignored_classes)
-        if held_out:
-            classes = (metainfo or {}).get("classes", self.METAINFO.get("classes", ()))
-            wrong = sorted(held_out - set(self.METAINFO.get("classes", classes)))
-            known = tuple(name for name in classes if name not in held_out)
-            if wrong or not known:
-                raise InputError(
-                    f"{type(self).__name__}: {', '.join(wrong) or 'every class'} cannot be held "
-                    f"out; the classes are {', '.join(classes)}"
-                )
-            metainfo = dict(metainfo or {}, classes=known)
+        self.unknown_classes = _names(unknown_classes)
+        metainfo = self._hold_out(dict(metainfo or {}), _names(ignored_classes))
         super().__init__(*args, metainfo=metainfo, **kwargs)
 
+    def _hold_out(self, metainfo: dict, ignored: tuple[str, ...]) -> dict:
+        """The meta information with the known classes only, and the checks of all names."""
+        name = type(self).__name__
+        classes = tuple(self._load_metainfo(metainfo).get("classes", ()))
+        # Names of the ids in the label files.
+        self.file_classes = tuple(self.METAINFO.get("classes", classes))
+        if not classes:
+            raise InputError(f"{name}: no classes are given: set metainfo=dict(classes=...)")
+        both = sorted(set(self.unknown_classes) & set(ignored))
+        if both:
+            raise InputError(
+                f"{name}: {', '.join(both)} cannot be both unknown and ignored: take it out of "
+                "unknown_classes or of ignored_classes"
+            )
+        held_out = {*self.unknown_classes, *ignored}
+        known = tuple(label for label in classes if label not in held_out)
+        wrong = sorted(held_out - set(self.file_classes))
+        if wrong or not known:
+            raise InputError(
+                f"{name}: {', '.join(wrong) or 'every class'} cannot be held out; the classes are "
+                f"{', '.join(self.file_classes)}"
+            )
+        if not held_out:
+            return metainfo
+        if len(metainfo.get("palette", ())) == len(classes):
+            colours = zip(classes, metainfo["palette"], strict=True)
+            metainfo["palette"] = [colour for label, colour in colours if label in known]
+        return dict(metainfo, classes=known)
+
     def load_data_list(self) -> list[dict]:
-        image_dir = self.data_prefix.get("img_path") or self.data_root
+        image_dir = self.data_prefix.get("img_path") or self.data_root or ""
         if not osp.isdir(image_dir):
             raise InputError(
-                f"{type(self).__name__}: folder {image_dir} does not exist: set data_root, and see "
+                f"{type(self).__name__}: folder '{image_dir}' does not exist: set data_root, and see "
                 "docs/data.md for how to obtain the data"
             )
         self._map_unknown()
@@ -67,8 +86,9 @@ class OpenSetSegDataset(BaseSegDataset):
                 f"{type(self).__name__}: folder {image_dir} holds no '*{self.img_suffix}' image: "
                 "check data_root, data_prefix and img_suffix"
             )
+        num_classes = len(self.known_classes)
         for item in data_list:
-            item["num_classes"] = len(self.known_classes)
+            item["num_classes"] = num_classes
             path = item.get("seg_map_path")
             if path is not None and not osp.exists(path):
                 raise InputError(f"image {item['img_path']} has no label file {path}")
@@ -77,8 +97,12 @@ class OpenSetSegDataset(BaseSegDataset):
     def _map_unknown(self) -> None:
         """Send unknown pixels to 254 in tests and to 255 in training."""
         target = UNKNOWN_LABEL if self.mark_unknown else IGNORE_LABEL
-        label_map = dict(self.label_map or {})
-        label_map.update({self.METAINFO["classes"].index(n): target for n in self.unknown_classes})
+        known = self.known_classes
+        label_map = {
+            index: known.index(name) if name in known else IGNORE_LABEL
+            for index, name in enumerate(self.file_classes)
+        }
+        label_map.update({self.file_classes.index(name): target for name in self.unknown_classes})
         # Files may hold 254 themselves (objects of no class).
         label_map[UNKNOWN_LABEL] = target
         self.label_map = label_map
@@ -143,3 +167,8 @@ class OpenSetCityscapesDataset(OpenSetSegDataset):
         kwargs.setdefault("img_suffix", "_leftImg8bit.png")
         kwargs.setdefault("seg_map_suffix", "_gtFine_labelTrainIds.png")
         super().__init__(*args, **kwargs)
+
+
+def _names(classes: Sequence[str]) -> tuple[str, ...]:
+    """Class names as a tuple; one name alone may stand without brackets."""
+    return (classes,) if isinstance(classes, str) else tuple(classes)

@@ -1,7 +1,11 @@
 """Loading labels without trusting them."""
 
+import io
+
 import numpy as np
+from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
+from PIL import Image
 
 from mmosr.registry import TRANSFORMS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
@@ -20,7 +24,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         **kwargs: As ``LoadAnnotations``.
 
     Raises:
-        InputError: The file is missing or no image, or holds another value.
+        InputError: The file is missing, no image or a colour image, or holds another value.
     """
 
     def __init__(self, num_classes: int | None = None, **kwargs) -> None:
@@ -28,15 +32,28 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         self.num_classes = num_classes
 
     def _load_seg_map(self, results: dict) -> None:
-        path = results["seg_map_path"]
+        path = results.get("seg_map_path")
+        if path is None:
+            raise InputError(
+                f"image {results.get('img_path')} has no label file: set data_prefix.seg_map_path "
+                "of the dataset, or remove LoadOpenSetAnnotations from the pipeline"
+            )
         try:
+            self._check_depth(path)
             super()._load_seg_map(results)
         except FileNotFoundError:
             raise InputError(
                 f"label file {path} is missing: check data_root and suffixes"
             ) from None
-        except (OSError, AttributeError, SyntaxError) as error:
+        except InputError:
+            raise
+        except (OSError, AttributeError, SyntaxError, ValueError) as error:
             raise InputError(f"label file {path} cannot be read as an image ({error})") from None
+        if results["gt_seg_map"].ndim != 2:
+            raise InputError(
+                f"label file {path} is a colour picture, of shape {results['gt_seg_map'].shape}: "
+                "expected one class id a pixel; convert the labels"
+            )
         num_classes = self.num_classes or results.get("num_classes")
         if num_classes is None:
             raise InputError(
@@ -53,3 +70,14 @@ class LoadOpenSetAnnotations(LoadAnnotations):
                 f"{num_classes - 1}, {UNKNOWN_LABEL} (unknown) or {IGNORE_LABEL} (ignored); "
                 "convert the labels, or correct the dataset's classes"
             )
+
+    def _check_depth(self, path: str) -> None:
+        """Refuse values above 255, which the host would wrap around to those of other classes."""
+        if self.imdecode_backend != "pillow":
+            return
+        with Image.open(io.BytesIO(fileio.get(path, backend_args=self.backend_args))) as picture:
+            if picture.mode[0] in "IF" and np.max(picture) > 255:  # 16 or 32 bits a pixel
+                raise InputError(
+                    f"label file {path} holds the value {np.max(picture)}: expected class ids "
+                    "below 256; convert the labels"
+                )

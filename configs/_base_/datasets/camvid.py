@@ -3,6 +3,7 @@
 data_root = "data/camvid/"
 unknown_classes = ("pedestrian", "bicyclist")
 train_pipeline = [
+    dict(type="mmosr.SeedDraw"),
     dict(type="LoadImageFromFile"),
     dict(type="mmosr.LoadOpenSetAnnotations"),
     dict(type="RandomResize", scale=(480, 360), ratio_range=(0.5, 1.5), keep_ratio=True),
@@ -20,7 +21,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
+    sampler=dict(type="mmosr.SeededInfiniteSampler", shuffle=True),
     dataset=dict(
         type="mmosr.CamVidDataset",
         data_root=data_root,

@@ -2,6 +2,7 @@
 data_root = "data/cityscapes/"
 crop_size = (769, 769)
 train_pipeline = [
+    dict(type="mmosr.SeedDraw"),
     dict(type="LoadImageFromFile"),
     dict(type="mmosr.LoadOpenSetAnnotations"),
     dict(type="RandomResize", scale=(2049, 1025), ratio_range=(0.5, 2.0), keep_ratio=True),
@@ -20,7 +21,7 @@ train_dataloader = dict(
     batch_size=1,  # x 8 GPUs = 8, the total batch of the paper (D.2)
     num_workers=2,
     persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
+    sampler=dict(type="mmosr.SeededInfiniteSampler", shuffle=True),
     dataset=dict(
         type="mmosr.OpenSetCityscapesDataset",
         data_root=data_root,

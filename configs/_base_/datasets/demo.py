@@ -14,6 +14,7 @@ ignored_classes = (
     "bicycle",
 )
 train_pipeline = [
+    dict(type="mmosr.SeedDraw"),
     dict(type="LoadImageFromFile"),
     dict(type="mmosr.LoadOpenSetAnnotations"),
     dict(type="RandomFlip", prob=0.5),
@@ -32,7 +33,7 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
+    sampler=dict(type="mmosr.SeededInfiniteSampler", shuffle=True),
     dataset=dict(
         data_prefix=dict(img_path="leftImg8bit/train", seg_map_path="gtFine/train"),
         pipeline=train_pipeline,

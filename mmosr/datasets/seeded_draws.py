@@ -1,0 +1,76 @@
+"""Augmentation that goes on, after a resume, as if training had never stopped.
+
+mmengine seeds a data-loader worker once, when it starts. On resume recent releases move the
+sampler on without loading what was trained already, so the workers' random streams start afresh
+and the pictures are augmented differently from those of the run that was not stopped. Here every
+draw of the sampler has a seed of its own, whatever process loads it, and whenever.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import InfiniteSampler
+
+from mmosr.registry import DATA_SAMPLERS, TRANSFORMS
+from mmosr.utils import InputError
+
+
+class Draw(int):
+    """Index of a sample that knows the seed of this draw of it."""
+
+    seed: int
+
+    def __new__(cls, index: int, seed: int) -> Draw:
+        draw = super().__new__(cls, index)
+        draw.seed = seed
+        return draw
+
+    def __reduce__(self) -> tuple:  # it travels to the workers
+        return Draw, (int(self), self.seed)
+
+
+@DATA_SAMPLERS.register_module()
+class SeededInfiniteSampler(InfiniteSampler):
+    """mmengine's ``InfiniteSampler``, the same indices in the same order, each with a seed.
+
+    The seed depends on the sampler's own seed and on the position in the run, counted over all
+    ranks. Use it with :class:`SeedDraw`.
+    """
+
+    def _indices_of_rank(self) -> Iterator[Draw]:
+        draws = (
+            Draw(index, _mix(self.seed, position))
+            for position, index in enumerate(self._infinite_indices())
+        )
+        return itertools.islice(draws, self.rank, None, self.world_size)
+
+
+@TRANSFORMS.register_module()
+class SeedDraw(BaseTransform):
+    """First step of a training pipeline: seed the generators that later steps draw from.
+
+    Raises:
+        InputError: The index does not come from :class:`SeededInfiniteSampler`.
+    """
+
+    def transform(self, results: dict) -> dict:
+        seed = getattr(results.get("sample_idx"), "seed", None)
+        if seed is None:
+            raise InputError(
+                "mmosr.SeedDraw needs sampler.type='mmosr.SeededInfiniteSampler' in the data loader"
+            )
+        np.random.seed(seed)
+        random.seed(seed)
+        torch.manual_seed(seed)
+        return results
+
+
+def _mix(seed: int, position: int) -> int:
+    """A 32-bit hash: neighbouring draws must not have neighbouring random streams."""
+    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])

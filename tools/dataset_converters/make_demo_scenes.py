@@ -1,0 +1,51 @@
+"""Write the embedded demo scenes: street pictures with Cityscapes labels and unknown objects.
+
+Example:
+    python tools/dataset_converters/make_demo_scenes.py data/demo_scenes
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.progress import track
+
+from mmosr.datasets.demo_scenes import write_demo_scenes
+from mmosr.utils import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Write the embedded demo scenes in the folder layout of Cityscapes. "
+        "A finished set with the same parameters is left alone."
+    )
+    parser.add_argument("root", nargs="?", default="data/demo_scenes", help="folder of the set")
+    parser.add_argument("--train", type=int, default=400, help="training scenes (known classes)")
+    parser.add_argument("--val", type=int, default=50, help="validation scenes (known classes)")
+    parser.add_argument("--test", type=int, default=100, help="test scenes (unknown objects too)")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="pixels"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="number of the set")
+    return parser.parse_args()
+
+
+def show_progress(scenes: Sequence) -> Iterable:
+    return track(scenes, description="Drawing scenes")
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        root = write_demo_scenes(
+            args.root, args.train, args.val, args.test, tuple(args.size), args.seed, show_progress
+        )
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    print(f"Demo scenes: {root} (train {args.train}, val {args.val}, test {args.test})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
