@@ -1,0 +1,316 @@
+"""The metric on real samples: against NumPy, scikit-learn, mmseg, and over two processes."""
+
+import datetime
+import json
+import logging
+import os
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing
+from mmengine.dataset import DefaultSampler
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
+from mmengine.structures import PixelData
+from mmseg.evaluation import IoUMetric
+from mmseg.structures import SegDataSample
+from PIL import Image
+from sklearn import metrics as sk
+
+from mmosr.evaluation import OpenSetMetric
+from mmosr.utils import InputError
+
+CLASSES = ("road", "sky", "car", "tree")
+
+
+def make_sample(index, labels=(0, 1, 2, 3, 254, 255), shape=(12, 17)):
+    """A random image: ground truth, prediction and two scores."""
+    rng = np.random.default_rng(index)
+    truth = rng.choice(labels, shape)
+    prediction = np.where(rng.random(shape) < 0.6, truth % 4, rng.integers(0, 4, shape))
+    sample = SegDataSample(metainfo={"img_path": f"/images/scene_{index}.png"})
+    sample.gt_sem_seg = PixelData(data=torch.from_numpy(truth)[None].to(torch.uint8))
+    sample.pred_sem_seg = PixelData(data=torch.from_numpy(prediction)[None])
+    msp = torch.from_numpy(np.round(rng.normal(size=shape) + (truth == 254), 1)).float()[None]
+    energy = torch.from_numpy(rng.normal(-30, 2, shape) + 3 * (truth == 254)).float()[None]
+    sample.pred_anomaly = PixelData(data=msp, msp=msp, energy=energy)
+    return sample
+
+
+def run(samples, **kwargs):
+    """Evaluate as mmengine's test loop does."""
+    evaluator = Evaluator(OpenSetMetric(**kwargs))
+    evaluator.dataset_meta = {"classes": CLASSES}
+    return evaluator.offline_evaluate(samples, chunk_size=2)
+
+
+def expected_open_set(samples, score):
+    truth = np.concatenate([sample.gt_sem_seg.data.numpy().ravel() for sample in samples])
+    scores = np.concatenate([sample.pred_anomaly.get(score).numpy().ravel() for sample in samples])
+    scores, unknown = scores[truth != 255], truth[truth != 255] == 254
+    fpr, tpr, _ = sk.roc_curve(unknown, scores, drop_intermediate=False)
+    return {
+        f"{score}/AUROC": 100 * sk.roc_auc_score(unknown, scores),
+        f"{score}/AP": 100 * sk.average_precision_score(unknown, scores),
+        f"{score}/FPR95": 100 * fpr[np.argmax(tpr >= 0.95)],
+    }
+
+
+def expected_closed_set(samples):
+    truth = np.concatenate([sample.gt_sem_seg.data.numpy().ravel() for sample in samples])
+    prediction = np.concatenate([sample.pred_sem_seg.data.numpy().ravel() for sample in samples])
+    matrix = np.zeros((4, 4))
+    np.add.at(matrix, (truth[truth < 4], prediction[truth < 4]), 1)
+    hits = np.diag(matrix)
+    return {
+        "aAcc": 100 * hits.sum() / matrix.sum(),
+        "mIoU": 100 * np.mean(hits / (matrix.sum(0) + matrix.sum(1) - hits)),
+        "mAcc": 100 * np.mean(hits / matrix.sum(1)),
+    }
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_equals_confusion_matrix_and_scikit_learn(count):
+    samples = [make_sample(index) for index in range(count)]
+    results = run(samples, bits=32)
+    expected = expected_closed_set(samples)
+    for score in ("msp", "energy"):
+        expected.update(expected_open_set(samples, score))
+    assert results == pytest.approx(expected, abs=6e-5)  # four decimals
+    assert all(type(value) is float for value in results.values())
+
+
+def test_hand_computed_image():
+    sample = SegDataSample(metainfo={"img_path": "hand.png"})
+    sample.gt_sem_seg = PixelData(data=torch.tensor([[[0, 0, 1], [254, 254, 255]]]))
+    sample.pred_sem_seg = PixelData(data=torch.tensor([[[0, 1, 1], [0, 0, 0]]]))
+    # Known 1, 2, 3; unknown 2.5, 4; the ignored pixel has the highest score.
+    score = torch.tensor([[[1, 2, 3], [2.5, 4, 9]]])
+    sample.pred_anomaly = PixelData(data=score)
+    results = run([sample], nan_to_num=0)
+    assert results == {
+        "aAcc": 66.6667,
+        "mIoU": 25.0,  # IoU of the four classes: 1/2, 1/2, and two absent ones as 0
+        "mAcc": 37.5,  # 1/2, 1, 0, 0
+        "anomaly/AUROC": 83.3333,  # 5 of 6 pairs in order
+        "anomaly/AP": 83.3333,  # 1/2 * 1 + 1/2 * 2/3
+        "anomaly/FPR95": 33.3333,
+    }
+
+
+def test_ignored_pixels_change_nothing():
+    samples = [make_sample(index) for index in range(2)]
+    before = run(samples)
+    for sample in samples:
+        ignored = sample.gt_sem_seg.data == 255
+        sample.pred_sem_seg.data[ignored] = 3
+        for name in ("msp", "energy"):
+            sample.pred_anomaly.get(name)[ignored] = float("nan")
+    assert run(samples) == before
+
+
+def test_unknown_and_ignored_labels_are_kept_apart():
+    sample = make_sample(0)
+    results = run([sample])
+    truth = sample.gt_sem_seg.data
+    sample.gt_sem_seg.data = torch.where(truth >= 254, 509 - truth.int(), truth.int())
+    swapped = run([sample])
+    assert swapped["mIoU"] == results["mIoU"]  # neither is a known class
+    assert swapped["msp/AUROC"] != results["msp/AUROC"]
+    assert run([sample], unknown_label=255, ignore_label=254) == results
+
+
+def test_all_known_image_counts_in_the_pool():
+    samples = [make_sample(0), make_sample(1, labels=(0, 1, 2, 3))]
+    expected = expected_open_set(samples, "energy")
+    results = run(samples, scores=["energy"], bits=32)
+    assert {key: results[key] for key in expected} == pytest.approx(expected, abs=6e-5)
+    assert not any(key.startswith("msp") for key in results)
+
+
+def test_equals_the_host_on_known_labels(caplog):
+    samples = [make_sample(index, labels=(0, 1, 2, 3, 255)) for index in range(3)]
+    host = Evaluator(IoUMetric(iou_metrics=["mIoU", "mDice"]))
+    host.dataset_meta = {"classes": CLASSES}
+    expected = host.offline_evaluate(samples)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        results = run(samples, iou_metrics=["mIoU", "mDice"])
+    logger.removeHandler(caplog.handler)
+    assert results.keys() == expected.keys()  # no open-set figure without unknown pixels
+    assert results == pytest.approx(expected, abs=6e-3)  # the host keeps two decimals
+    assert "no AUROC, AP and FPR95" in caplog.text
+    assert "per class results" in caplog.text
+
+
+def test_summary_table(caplog):
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        results = run([make_sample(0)], prefix="test")
+    logger.removeHandler(caplog.handler)
+    row = ["msp", *(f"{results[f'test/msp/{name}']:.2f}" for name in ("AUROC", "AP", "FPR95"))]
+    assert any(
+        [c.strip() for c in line.split("|")[1:-1]] == row for line in caplog.text.split("\n")
+    )
+    assert f"mIoU {results['test/mIoU']:.2f}" in caplog.text
+
+
+def test_state_is_reset_and_streams():
+    metric = OpenSetMetric()
+    metric.dataset_meta = {"classes": CLASSES}
+    samples = [make_sample(index).to_dict() for index in range(6)]
+    for _ in range(2):
+        for sample in samples:
+            metric.process({}, [sample])
+            assert len(metric.results) <= 2  # not one entry an image
+        first = metric.evaluate(6)
+        assert metric.results == []
+    assert first == run([make_sample(index) for index in range(6)])
+
+
+def test_order_of_images_does_not_matter():
+    samples = [make_sample(index) for index in range(4)]
+    assert run(samples) == run(samples[::-1])
+
+
+def test_area_sums_stay_exact_beyond_float32():
+    metric = OpenSetMetric()
+    metric.dataset_meta = {"classes": CLASSES}
+    metric.process({}, [make_sample(0).to_dict()])
+    metric.results[0].areas += 2**24  # float32 has no odd numbers from here on
+    before = metric.results[0].areas.clone()
+    metric.process({}, [make_sample(1).to_dict()] * 2)
+    metric.results = [type(metric.results[0]).total(metric.results)]
+    alone = OpenSetMetric()
+    alone.dataset_meta = metric.dataset_meta
+    alone.process({}, [make_sample(1).to_dict()])
+    assert (metric.results[0].areas == before + 2 * alone.results[0].areas).all()
+
+
+def test_predictions_are_saved_as_the_host_does(tmp_path):
+    sample = make_sample(7)
+    run([sample], output_dir=str(tmp_path), keep_results=True)
+    saved = np.asarray(Image.open(tmp_path / "scene_7.png"))
+    np.testing.assert_array_equal(saved, sample.pred_sem_seg.data[0].numpy())
+
+
+def test_format_only_needs_no_ground_truth(tmp_path):
+    sample = make_sample(7)
+    del sample.gt_sem_seg
+    assert run([sample], output_dir=str(tmp_path / "out"), format_only=True) == {}
+    assert (tmp_path / "out" / "scene_7.png").is_file()
+
+
+def test_no_image_gives_no_result():
+    metric = OpenSetMetric()
+    metric.dataset_meta = {"classes": CLASSES}
+    assert metric.evaluate(0) == {}
+
+
+def test_more_images_than_the_data_set_are_refused():
+    metric = OpenSetMetric()
+    metric.dataset_meta = {"classes": CLASSES}
+    metric.process({}, [make_sample(index).to_dict() for index in range(3)])
+    with pytest.raises(RuntimeError, match="3 images of a data set of 2"):
+        metric.evaluate(2)
+
+
+# Errors
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_non_finite_score_names_image_and_score(value):
+    sample = make_sample(3)
+    known = torch.nonzero(sample.gt_sem_seg.data < 4)[0]
+    sample.pred_anomaly.energy[tuple(known)] = value
+    with pytest.raises(InputError, match=r"scene_3\.png, score 'energy': 1 of \d+ scores are NaN"):
+        run([sample])
+
+
+def test_missing_score_names_the_available_ones():
+    with pytest.raises(InputError, match=r"scene_0\.png: no score \['entropy'\].*energy.*msp"):
+        run([make_sample(0)], scores=["msp", "entropy"])
+
+
+def test_shape_mismatch_names_image():
+    sample = make_sample(2)
+    sample.gt_sem_seg = PixelData(data=torch.zeros(1, 24, 34, dtype=torch.uint8))
+    with pytest.raises(
+        InputError, match=r"scene_2\.png: prediction of size \(12, 17\).*\(24, 34\)"
+    ):
+        run([sample])
+    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 24, 34, dtype=torch.int64))
+    with pytest.raises(InputError, match=r"scene_2\.png: energy of size \(12, 17\).*\(24, 34\)"):
+        run([sample])
+
+
+def test_unexpected_labels_name_image_and_values():
+    sample = make_sample(5)
+    sample.gt_sem_seg.data[0, 0, :2] = torch.tensor([4, 253])
+    with pytest.raises(InputError, match=r"scene_5\.png: ground truth has values \[4, 253\]"):
+        run([sample])
+
+
+@pytest.mark.parametrize("field", ["gt_sem_seg", "pred_anomaly"])
+def test_missing_field_names_image(field):
+    sample = make_sample(4)
+    delattr(sample, field)
+    with pytest.raises(InputError, match=rf"scene_4\.png: .*{field}"):
+        run([sample])
+
+
+def test_scores_must_not_change_between_images():
+    samples = [make_sample(0), make_sample(1)]
+    samples[1].pred_anomaly = PixelData(data=samples[1].pred_anomaly.data)
+    with pytest.raises(InputError, match=r"scene_1\.png: scores \['anomaly'\]"):
+        run(samples)
+
+
+def test_ambiguous_labels_are_refused():
+    with pytest.raises(InputError, match="both 255"):
+        OpenSetMetric(unknown_label=255)
+    with pytest.raises(InputError, match="unknown_label=3 is also one of the 4 known classes"):
+        run([make_sample(0)], unknown_label=3)
+
+
+# Two processes
+
+WORLD_SIZE = 2
+CASES = [(5, "cpu"), (5, "gpu"), (4, "cpu"), (1, "cpu")]  # images, collect_device
+
+
+def _worker(rank, folder):
+    os.chdir(folder)  # mmengine collects through a folder in the working directory
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=WORLD_SIZE,
+        timeout=datetime.timedelta(seconds=60),
+    )
+    results = []
+    for images, collect_device in CASES:
+        metric = OpenSetMetric(collect_device=collect_device, prefix="test")
+        metric.dataset_meta = {"classes": CLASSES}
+        for index in DefaultSampler(range(images), shuffle=False):
+            metric.process({}, [make_sample(index).to_dict()])
+        results.append(metric.evaluate(images))
+        assert metric.results == []
+    with open(f"rank_{rank}.json", "w") as file:
+        json.dump(results, file)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    torch.multiprocessing.spawn(_worker, (str(tmp_path),), nprocs=WORLD_SIZE)
+    expected = [
+        run([make_sample(index) for index in range(images)], prefix="test") for images, _ in CASES
+    ]
+    for rank in range(WORLD_SIZE):
+        assert json.loads((tmp_path / f"rank_{rank}.json").read_text()) == expected
+    # The test can fail: counting the padding twice changes the figures.
+    assert run([make_sample(index) for index in (0, 1, 2, 3, 4, 0)], prefix="test") != expected[0]
