@@ -3,8 +3,10 @@
 from .bfloat16 import BFloat16OptimWrapper
 from .joint_optimizer import JointOptimizer, MixtureOptimWrapperConstructor
 from .seed_hook import StepSeedHook
+from .visualization_hook import AnomalyVisualizationHook
 
 __all__ = [
+    "AnomalyVisualizationHook",
     "BFloat16OptimWrapper",
     "JointOptimizer",
     "MixtureOptimWrapperConstructor",

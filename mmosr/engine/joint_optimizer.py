@@ -1,5 +1,6 @@
 """One optimiser step over two optimisers: the encoder's and the density's."""
 
+import copy
 from typing import Any
 
 import torch
@@ -35,9 +36,15 @@ class JointOptimizer(Optimizer):
         self.param_groups = [group for o in self.optimizers for group in o.param_groups]
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
+        loss = None
+        if closure is not None:
+            # Once for all: a second call would see parameters that have moved already.
+            with torch.enable_grad():
+                loss = closure()
         for optimizer in self.optimizers:
-            optimizer.step(closure)
+            optimizer.step()
+        return loss
 
     def state_dict(self) -> dict:
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
@@ -64,7 +71,8 @@ class MixtureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     the encoder uses; it follows the same schedule.
 
     Config keys: those of any ``optim_wrapper``, and ``mixture``, the optimiser of theta, by default
-    ``dict(type='Adam', lr=1e-3, betas=(0.9, 0.99))``.
+    ``dict(type='Adam', lr=1e-3, betas=(0.9, 0.99))``. An optimiser of another type gets just the
+    settings given.
 
     Raises:
         InputError: The model holds no Gaussian mixture.
@@ -72,8 +80,9 @@ class MixtureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        mixture = dict(type="Adam", lr=1e-3, betas=(0.9, 0.99))
-        mixture.update(optim_wrapper_cfg.pop("mixture", None) or {})
+        mixture = {"type": "Adam", **(optim_wrapper_cfg.pop("mixture", None) or {})}
+        if mixture["type"] == "Adam":
+            mixture = {"lr": 1e-3, "betas": (0.9, 0.99), **mixture}
         self.mixture_cfg = mixture
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
@@ -86,6 +95,8 @@ class MixtureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
                 "optim_wrapper.constructor is MixtureOptimWrapperConstructor, but the model holds "
                 "no Gaussian mixture: use it with L-GMM models, or remove the key"
             )
+        # Building a wrapper takes `type` out of its clip_grad; the second one needs it too.
+        cfg = copy.deepcopy(self.optim_wrapper_cfg)
         wrapper = super().__call__(model)
         own = {id(p) for p in theta}
         groups = wrapper.optimizer.param_groups
@@ -93,6 +104,6 @@ class MixtureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             group["params"] = [p for p in group["params"] if id(p) not in own]
         groups[:] = [group for group in groups if group["params"]]
         mixture = OPTIMIZERS.build(dict(self.mixture_cfg, params=theta))
-        cfg = dict(self.optim_wrapper_cfg, optimizer=JointOptimizer(wrapper.optimizer, mixture))
+        cfg = dict(cfg, optimizer=JointOptimizer(wrapper.optimizer, mixture))
         cfg.setdefault("type", "OptimWrapper")
         return OPTIM_WRAPPERS.build(cfg)

@@ -1,0 +1,18 @@
+"""Use of trained models from Python: inference and export."""
+
+from .export import ExportReport, ExportSettings, export_heatmaps
+from .export_files import describe_run
+from .image_list import find_images
+from .inference import AnomalyInferencer, AnomalyResult, init_model, load_config
+
+__all__ = [
+    "AnomalyInferencer",
+    "AnomalyResult",
+    "ExportReport",
+    "ExportSettings",
+    "describe_run",
+    "export_heatmaps",
+    "find_images",
+    "init_model",
+    "load_config",
+]

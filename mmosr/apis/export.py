@@ -1,0 +1,178 @@
+"""Export of anomaly heatmaps: raw maps first, then all pictures with one colour range."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmosr.utils import InputError
+from mmosr.version import __version__
+from mmosr.visualization import HeatmapStyle, ImageItem, check_range, draw_pictures, maps_range
+from mmosr.visualization.pictures import PERCENTILES, progress
+
+from .export_files import forget, is_complete, recorded_sources, write_maps, write_record
+from .inference import AnomalyInferencer
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What to export and how.
+
+    Args:
+        out_dir: Folder of all outputs.
+        style: How heatmaps are drawn.
+        value_range: Scores of the first and the last colour. Default: taken over the whole run.
+        range_from: ``percentile`` (1 and 99 percent of all pixels of the run, exact) or ``minmax``.
+        per_image_range: A range for each image; its heatmaps cannot be compared.
+        color_pred: Also draw the labels with the palette of the data.
+        batch_size: Images that go through the network together when their sizes are equal.
+        resume: Keep what an interrupted run with the same model has finished.
+
+    Raises:
+        InputError: A setting is out of its range, or two exclude each other.
+    """
+
+    out_dir: Path
+    style: HeatmapStyle = field(default_factory=HeatmapStyle)
+    value_range: tuple[float, float] | None = None
+    range_from: str = "percentile"
+    per_image_range: bool = False
+    color_pred: bool = False
+    batch_size: int = 1
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.value_range is not None:
+            check_range(*self.value_range)
+            if self.per_image_range:
+                raise InputError("a given range and a range per image exclude each other")
+        if self.range_from not in PERCENTILES:
+            raise InputError(f"range_from is percentile or minmax, not '{self.range_from}'")
+        if self.batch_size < 1:
+            raise InputError(f"the batch size must be at least 1, got {self.batch_size}")
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export did.
+
+    Args:
+        written: Images with all their outputs.
+        failed: Reason by source of each image without.
+        value_range: The colour range of the run; None with a range per image or without an image.
+        not_finite: Sources whose map has NaN or infinite scores.
+    """
+
+    written: int
+    failed: dict[str, str]
+    value_range: tuple[float, float] | None
+    not_finite: list[str]
+
+
+def export_heatmaps(
+    inferencer: AnomalyInferencer,
+    items: Sequence[ImageItem],
+    settings: ExportSettings,
+    run: Mapping,
+) -> ExportReport:
+    """Write raw maps, labels, heatmaps and overlays of images, and ``export.json``.
+
+    The model runs first over all images and its maps are kept; the colour range is then taken from
+    the maps on disk and all pictures are drawn with it. A resumed run therefore ends with the same
+    files as one that was never interrupted. An image that cannot be read does not stop the others.
+
+    Args:
+        inferencer: Gives the maps.
+        items: From :func:`~mmosr.apis.find_images`.
+        settings: What to export and how.
+        run: From :func:`~mmosr.apis.export_files.describe_run`.
+
+    Raises:
+        InputError: A resumed run differs from the recorded one, or the palette is missing.
+    """
+    palette = _palette(inferencer.model) if settings.color_pred else None
+    out_dir, style = settings.out_dir, settings.style
+    done = _start(items, settings, run)
+    failed = _predict(inferencer, items, settings, done)
+    items = [item for item in items if str(item.source) not in failed]
+    value_range = settings.value_range
+    if value_range is None and not settings.per_image_range and items:
+        value_range = maps_range(items, out_dir, settings.range_from)
+    failed_drawing, not_finite = draw_pictures(
+        items, out_dir, style, value_range, run["score"], palette, settings.range_from
+    )
+    failed.update(failed_drawing)
+    record = _record(items, settings, run, value_range)
+    write_record(out_dir, {**record, "failed": failed, "finished": True})
+    written = len(items) - len(failed_drawing)
+    return ExportReport(written, failed, value_range, not_finite)
+
+
+def _palette(model) -> list:
+    palette = (model.dataset_meta or {}).get("palette")
+    if not palette:
+        raise InputError(
+            "neither the checkpoint nor the config's test dataset has a palette: "
+            "leave out --color-pred"
+        )
+    return palette
+
+
+def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -> set[ImageItem]:
+    """Remove what this run must not take for its own, record it, and return what is done."""
+    out_dir = settings.out_dir
+    known = recorded_sources(out_dir, run) if settings.resume else {}
+    done = {
+        item
+        for item in items
+        if known.get(item.name) == str(item.source) and is_complete(out_dir, item)
+    }
+    for item in items:
+        if item not in done:
+            forget(out_dir, item)
+    # Recorded only now: whatever the record names is then of this run, also after a kill.
+    write_record(out_dir, {**_record(items, settings, run, None), "finished": False})
+    return done
+
+
+def _record(
+    items: Sequence[ImageItem],
+    settings: ExportSettings,
+    run: Mapping,
+    value_range: tuple[float, float] | None,
+) -> dict:
+    source = "given" if settings.value_range else settings.range_from
+    return {
+        "mmosr": __version__,
+        "run": dict(run),
+        "range": value_range,
+        "range_from": f"{source} of each image" if settings.per_image_range else source,
+        "cmap": settings.style.cmap,
+        "alpha": settings.style.alpha,
+        "images": {item.name: str(item.source) for item in items},
+    }
+
+
+def _predict(
+    inferencer: AnomalyInferencer,
+    items: Sequence[ImageItem],
+    settings: ExportSettings,
+    done: set[ImageItem],
+) -> dict[str, str]:
+    # Batches are cut from the whole list: the last digits of a map may depend on its neighbours
+    # in the batch, and a resumed run must not differ from an uninterrupted one.
+    size = settings.batch_size
+    batches = [items[start : start + size] for start in range(0, len(items), size)]
+    failed: dict[str, str] = {}
+    for batch in progress(batches, "predict"):
+        if done.issuperset(batch):
+            continue
+        prepared = {}
+        for item in batch:
+            try:
+                prepared[item] = inferencer.prepare(item.source)
+            except InputError as error:
+                failed[str(item.source)] = str(error)
+        results = inferencer.predict(list(prepared.values()))
+        for item, result in zip(prepared, results, strict=True):
+            write_maps(settings.out_dir, item, result)
+    return failed

@@ -1,0 +1,260 @@
+"""From a config and a checkpoint to anomaly maps of images."""
+
+import copy
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DATASETS, init_default_scope
+from mmseg.models import EncoderDecoder
+from mmseg.registry import MODELS
+from mmseg.utils import register_all_modules
+from PIL import Image, UnidentifiedImageError
+from torch import nn
+
+from mmosr.engine.checkpoint import load_checkpoint_strict
+from mmosr.segmentation import OpenSetEncoderDecoder
+from mmosr.utils import InputError
+
+ImageInput = str | os.PathLike | np.ndarray
+
+
+@dataclass(frozen=True)
+class AnomalyResult:
+    """What the model says about one image, at the image's own resolution.
+
+    Args:
+        score: (H, W) float32, the model's first score; larger = more unknown.
+        scores: Every score of the model by name, each (H, W) float32.
+        pred: (H, W) int64 labels of the known classes.
+        num_classes: Number of known classes.
+    """
+
+    score: np.ndarray
+    scores: dict[str, np.ndarray]
+    pred: np.ndarray
+    num_classes: int
+
+
+def init_model(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike,
+    device: str | None = None,
+    cfg_options: dict | None = None,
+    score: str | None = None,
+    trust: bool = False,
+) -> nn.Module:
+    """Build a segmentor with anomaly scores and load its weights.
+
+    Args:
+        config: Config file, or its content; not changed.
+        checkpoint: Checkpoint file. Every key and shape must fit.
+        device: Such as ``cpu`` or ``cuda:1``; default: the first GPU, or the CPU without one.
+        cfg_options: Settings merged into the config.
+        score: Anomaly score in place of the config's. A plain mmseg ``EncoderDecoder`` becomes an
+            ``mmosr.OpenSetEncoderDecoder`` with this post-hoc score.
+        trust: Allow a checkpoint that runs code when it is read. Only for files of your own.
+
+    Returns:
+        The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
+
+    Raises:
+        InputError: A file is missing, the weights do not fit, or the score does not exist.
+    """
+    config = load_config(config, cfg_options)
+    device = _choose_device(device)
+    register_all_modules(init_default_scope=False)
+    init_default_scope(config.get("default_scope") or "mmseg")
+    if score is not None:
+        _set_score(config.model, score)
+    model = MODELS.build(config.model)
+    content = load_checkpoint_strict(model, checkpoint, trust=trust)
+    model.dataset_meta = content.get("meta", {}).get("dataset_meta") or _dataset_meta(config)
+    model.cfg = config
+    return model.to(device).eval()
+
+
+def load_config(config: str | os.PathLike | Config, cfg_options: dict | None = None) -> Config:
+    """Read a config file, or copy a config, and merge options into it.
+
+    Raises:
+        InputError: The file does not exist.
+    """
+    if isinstance(config, Config):
+        config = copy.deepcopy(config)
+    elif Path(config).is_file():
+        config = Config.fromfile(config)
+    else:
+        raise InputError(f"config '{config}' does not exist")
+    config.merge_from_dict(cfg_options or {})
+    return config
+
+
+def _choose_device(device: str | None) -> torch.device:
+    if device is None:
+        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device '{device}' cannot be used: {reason}") from error
+
+
+def _set_score(model_cfg: dict, score: str) -> None:
+    kind = model_cfg["type"]
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    if cls is EncoderDecoder:
+        model_cfg["type"] = "mmosr.OpenSetEncoderDecoder"
+    elif cls is None or not issubclass(cls, OpenSetEncoderDecoder):
+        raise InputError(
+            f"model type '{kind}' gives no anomaly score; use mmosr.OpenSetEncoderDecoder"
+        )
+    model_cfg["score"] = score
+
+
+def _test_dataset(config: Config) -> dict:
+    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
+    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
+        dataset = dataset.get("dataset") or dataset["datasets"][0]
+    return dataset
+
+
+def _dataset_meta(config: Config) -> dict | None:
+    """Classes and palette of the config's test data, which need not be on this machine."""
+    dataset = _test_dataset(config)
+    if "type" not in dataset:
+        return None
+    try:
+        return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []}).metainfo
+    except (AssertionError, OSError):  # some datasets look for their folders even so
+        return None
+
+
+def inference_pipeline(config: Config) -> list[dict]:
+    """The config's test pipeline without the steps that load labels.
+
+    Raises:
+        InputError: The config has no test pipeline.
+    """
+    steps = _test_dataset(config).get("pipeline") or config.get("test_pipeline")
+    if not steps:
+        raise InputError("the config has no test pipeline: set test_dataloader.dataset.pipeline")
+    names = [step["type"] for step in steps]
+    names = [name if isinstance(name, str) else name.__name__ for name in names]
+    return [
+        dict(step)
+        for step, name in zip(steps, names, strict=True)
+        if not name.endswith("Annotations")
+    ]
+
+
+class AnomalyInferencer:
+    """Anomaly maps of images given as paths or as arrays.
+
+    Example:
+        >>> model = init_model("configs/lgmm_deeplabv3plus_demo.py", "latest.pth")
+        >>> for result in AnomalyInferencer(model)(["a.png", "b.png"]):
+        ...     print(result.score.shape, result.score.max())
+
+    Args:
+        model: From :func:`init_model`.
+
+    Raises:
+        InputError: The model gives no anomaly score, or its config has no test pipeline.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        if not hasattr(model, "score_names"):
+            raise InputError(
+                f"model type '{type(model).__name__}' gives no anomaly score: set "
+                "type='mmosr.OpenSetEncoderDecoder' in the config, or give a score such as "
+                "msp or energy (--score)"
+            )
+        self.model = model
+        init_default_scope(model.cfg.get("default_scope") or "mmseg")
+        loader, *steps = inference_pipeline(model.cfg)
+        self._load_file = Compose([loader])
+        self._load_array = Compose([dict(type="mmseg.LoadImageFromNDArray")])
+        self._transform = Compose(steps)
+
+    def __call__(
+        self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1
+    ) -> Iterator[AnomalyResult]:
+        """Give one result an image, in order.
+
+        Args:
+            images: One image or several: paths, or (H, W, 3) uint8 BGR arrays.
+            batch_size: Images that go through the network together when their sizes are equal.
+
+        Raises:
+            InputError: An image cannot be read.
+        """
+        if isinstance(images, (str, os.PathLike, np.ndarray)):
+            images = [images]
+        for start in range(0, len(images), batch_size):
+            chunk = images[start : start + batch_size]
+            yield from self.predict([self.prepare(image) for image in chunk])
+
+    def prepare(self, image: ImageInput) -> dict:
+        """Load one image and bring it into the form that the model takes.
+
+        Raises:
+            InputError: The image cannot be read.
+        """
+        if isinstance(image, np.ndarray):
+            return self._transform(self._load_array(dict(img=image)))
+        path = os.fspath(image)
+        check_image(path)
+        try:
+            loaded = self._load_file(dict(img_path=path))
+        except (OSError, AssertionError, cv2.error) as error:
+            raise InputError(f"image '{path}' cannot be read") from error
+        return self._transform(loaded)
+
+    @torch.no_grad()
+    def predict(self, prepared: Sequence[dict]) -> list[AnomalyResult]:
+        """Run the model on prepared images; those of equal size form one batch."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, data in enumerate(prepared):
+            groups.setdefault(tuple(data["inputs"].shape), []).append(index)
+        results: dict[int, AnomalyResult] = {}
+        for indices in groups.values():
+            batch = {key: [prepared[i][key] for i in indices] for key in prepared[0]}
+            samples = self.model.test_step(batch)
+            results.update(zip(indices, map(self._to_result, samples), strict=True))
+        return [results[index] for index in range(len(prepared))]
+
+    def _to_result(self, sample) -> AnomalyResult:
+        maps = sample.pred_anomaly
+        scores = {name: _to_map(maps.get(name)) for name in self.model.score_names}
+        return AnomalyResult(
+            score=_to_map(maps.data),
+            scores=scores,
+            pred=_to_map(sample.pred_sem_seg.data).astype(np.int64),
+            num_classes=sample.seg_logits.data.shape[0],
+        )
+
+
+def _to_map(data: torch.Tensor) -> np.ndarray:
+    return data.squeeze(0).cpu().numpy()
+
+
+def check_image(path: str) -> None:
+    """Refuse a missing, empty or cut-off image: OpenCV fills the missing part in silently.
+
+    Raises:
+        InputError: The image cannot be read whole.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except UnidentifiedImageError:
+        return  # a format that only OpenCV knows, or no image at all: the loader will tell
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"image '{path}' cannot be read: {error}") from error
