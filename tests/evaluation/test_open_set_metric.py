@@ -4,6 +4,7 @@ import datetime
 import json
 import logging
 import os
+import time
 
 import numpy as np
 import pytest
@@ -290,7 +291,7 @@ def _worker(rank, folder):
         init_method=f"file://{folder}/store",
         rank=rank,
         world_size=WORLD_SIZE,
-        timeout=datetime.timedelta(seconds=60),
+        timeout=datetime.timedelta(minutes=5),
     )
     results = []
     for images, collect_device in CASES:
@@ -302,7 +303,10 @@ def _worker(rank, folder):
         assert metric.results == []
     with open(f"rank_{rank}.json", "w") as file:
         json.dump(results, file)
-    torch.distributed.destroy_process_group()
+    # Tearing gloo down hangs now and then in PyTorch 2.1: leave without, once both are through.
+    while not all(os.path.exists(f"rank_{peer}.json") for peer in range(WORLD_SIZE)):
+        time.sleep(0.05)
+    os._exit(0)
 
 
 def test_two_processes_equal_one(tmp_path):
