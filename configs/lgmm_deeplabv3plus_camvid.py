@@ -1,6 +1,11 @@
+# Normalisation and first score were chosen with ..._camvid-carsign.py: see docs/results.md.
 _base_ = "./softmax_deeplabv3plus_camvid.py"
 model = dict(
-    score=["likelihood", "likelihood_ratio"],
-    decode_head=dict(type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead"),
+    score=["likelihood_ratio", "likelihood"],
+    decode_head=dict(
+        type="mmosr.LGMMHead",
+        host="DepthwiseSeparableASPPHead",
+        classifier=dict(normalization="batch"),
+    ),
 )
 optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

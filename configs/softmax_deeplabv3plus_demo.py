@@ -17,4 +17,4 @@ param_scheduler = [
     dict(type="PolyLR", eta_min=0, power=0.9, begin=30, end=400, by_epoch=False),
 ]
 train_cfg = dict(max_iters=400, val_interval=400)
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100, max_keep_ckpts=1))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100, max_keep_ckpts=2))

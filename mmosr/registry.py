@@ -3,6 +3,7 @@
 Every part is addressed as ``type='mmosr.Name'`` from any config, whatever its default scope.
 """
 
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
@@ -21,6 +22,9 @@ MODELS = Registry(
 )
 DATASETS = Registry(
     "dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=["mmosr.datasets"]
+)
+DATA_SAMPLERS = Registry(
+    "data sampler", parent=MMENGINE_DATA_SAMPLERS, scope="mmosr", locations=["mmosr.datasets"]
 )
 TRANSFORMS = Registry(
     "transform", parent=MMENGINE_TRANSFORMS, scope="mmosr", locations=["mmosr.datasets"]

@@ -76,8 +76,8 @@ class OpenSetSegDataset(BaseSegDataset):
         image_dir = self.data_prefix.get("img_path") or self.data_root or ""
         if not osp.isdir(image_dir):
             raise InputError(
-                f"{type(self).__name__}: folder '{image_dir}' does not exist: set data_root, and see "
-                "docs/data.md for how to obtain the data"
+                f"{type(self).__name__}: folder '{image_dir}' does not exist: set data_root, and "
+                "see docs/data.md for how to obtain the data"
             )
         self._map_unknown()
         data_list = super().load_data_list()

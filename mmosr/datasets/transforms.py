@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
@@ -47,12 +48,12 @@ class LoadOpenSetAnnotations(LoadAnnotations):
             ) from None
         except InputError:
             raise
-        except (OSError, AttributeError, SyntaxError, ValueError) as error:
+        except (OSError, AttributeError, SyntaxError, ValueError, cv2.error) as error:
             raise InputError(f"label file {path} cannot be read as an image ({error})") from None
         if results["gt_seg_map"].ndim != 2:
             raise InputError(
-                f"label file {path} is a colour picture, of shape {results['gt_seg_map'].shape}: "
-                "expected one class id a pixel; convert the labels"
+                f"label file {path} has the shape {results['gt_seg_map'].shape}: expected (H, W), "
+                "one class id a pixel; convert the labels if they are colours"
             )
         num_classes = self.num_classes or results.get("num_classes")
         if num_classes is None:

@@ -20,7 +20,7 @@ from mmosr.utils import InputError
 
 _STATISTICS = ("min", "max", "mean", "current")
 # Types of the arrays and scalars in the logs and random states that mmengine saves.
-_DTYPE_CODES = "?bBhHiIlLqQefdgSU"
+_DTYPE_CODES = "?bBhHiIlLqQefdgFDSU"
 
 
 def _statistic(owner: Any, name: str) -> Any:

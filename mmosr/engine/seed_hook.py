@@ -12,8 +12,7 @@ class StepSeedHook(Hook):
 
     mmengine's checkpoints carry no random state, so a resumed run would draw other dropout masks
     and samples than the run that was never stopped. With this hook step ``i`` draws the same
-    numbers in both. Data augmentation needs nothing: it draws from NumPy in the data loader, which
-    mmengine replays on resume.
+    numbers in both. For data augmentation see :class:`mmosr.datasets.SeedDraw`.
     """
 
     priority = "VERY_HIGH"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmosr.registry import MODELS
 
 from .base import ChannelLinear, OpenSetClassifier
-from .mixture import AssignmentMemory, GaussianMixture, sample_per_class
+from .mixture import AssignmentMemory, GaussianMixture, check_at_least_one, sample_per_class
 
 NORMALIZATIONS = ("batch_l2", "batch", "layer", "l2", "none")
 
@@ -104,6 +104,9 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         super().__init__(in_channels, num_classes)
         if class_prior not in ("uniform", "count"):
             raise ValueError(f"class_prior must be 'uniform' or 'count', got {class_prior!r}")
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, got {temperature}")
+        check_at_least_one(embed_dims=embed_dims, samples_per_class=samples_per_class)
         self.temperature, self.class_prior = temperature, class_prior
         self.loss_one_weight, self.loss_avg_weight = loss_one_weight, loss_avg_weight
         self.samples_per_class = samples_per_class
@@ -163,7 +166,7 @@ class GaussianMixtureClassifier(OpenSetClassifier):
             ``pi_y`` over log K, averaged over classes (1 = all components used alike).
         """
         z = embedding.detach().movedim(1, -1).flatten(0, -2)
-        labels = labels.flatten()
+        labels = labels.flatten().long()
         if self.training and self.class_prior == "count":
             known = labels[(labels >= 0) & (labels < self.num_classes) & (labels != ignore_index)]
             self.memory.count_classes(torch.bincount(known, minlength=self.num_classes))

@@ -41,6 +41,7 @@ class GaussianMixture(nn.Module):
             raise ValueError(
                 f"min_sigma must lie between 0 and init_sigma={init_sigma}, got {min_sigma}"
             )
+        check_at_least_one(num_classes=num_classes, num_components=num_components, dims=dims)
         shape = (num_classes, num_components, dims)
         self.num_classes, self.num_components, self.dims = shape
         self.min_sigma = min_sigma
@@ -103,9 +104,10 @@ class AssignmentMemory(nn.Module):
         super().__init__()
         if smoothing <= 0:
             raise ValueError(f"smoothing must be above 0 (log 0 otherwise), got {smoothing}")
+        check_at_least_one(size=size)
         self.size, self.smoothing = size, smoothing
         self.register_buffer(
-            "slots", torch.full((num_classes, size), -1, dtype=torch.int16), persistent=True
+            "slots", torch.full((num_classes, size), -1, dtype=torch.int32), persistent=True
         )
         self.register_buffer("cursor", torch.zeros(num_classes, dtype=torch.long))
         self.register_buffer("counts", torch.zeros(num_classes, num_components, dtype=torch.long))
@@ -141,29 +143,38 @@ class AssignmentMemory(nn.Module):
                 table; further samples are left out).
         """
         table = torch.full(
-            (len(self.cursor), per_class), -1, dtype=torch.int16, device=self.slots.device
+            (len(self.cursor), per_class), -1, dtype=torch.int32, device=self.slots.device
         )
         order = torch.argsort(labels, stable=True)
         labels, components = labels[order], components[order]
         rank = rank_in_group(labels)
         keep = rank < per_class
         table[labels[keep], rank[keep]] = components[keep].to(table.dtype)
-        # gloo and nccl gather int64 everywhere; int16 is a storage format only.
-        gathered = torch.cat(all_gather(table.long()), dim=1)[:, -self.size :]
-        self._write(gathered)
+        # Neither gloo nor nccl takes int16, and mmengine broadcasts every buffer at the start.
+        self._write(torch.cat(all_gather(table.long()), dim=1))
 
     def _write(self, incoming: Tensor) -> None:
         classes, column = (incoming >= 0).nonzero(as_tuple=True)
+        rank, total = rank_in_group(classes), (incoming >= 0).sum(1)
+        # More than fit: as if written one by one, the last ones stay.
+        keep = rank >= total[classes] - self.size
+        classes, column, rank = classes[keep], column[keep], rank[keep]
         components = incoming[classes, column]
-        slot = (self.cursor[classes] + rank_in_group(classes)) % self.size
+        slot = (self.cursor[classes] + rank) % self.size
         evicted = self.slots[classes, slot].long()
         filled = evicted >= 0
         one = torch.ones_like(classes)
         self.counts.index_put_((classes[filled], evicted[filled]), -one[filled], accumulate=True)
         self.counts.index_put_((classes, components), one, accumulate=True)
         self.slots[classes, slot] = components.to(self.slots.dtype)
-        self.cursor.index_put_((classes,), one, accumulate=True)
-        self.cursor %= self.size
+        self.cursor.copy_((self.cursor + total) % self.size)
+
+
+def check_at_least_one(**sizes: int) -> None:
+    """Raise a ValueError that names the first of the sizes that is below 1."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
 
 
 def rank_in_group(groups: Tensor) -> Tensor:

@@ -16,9 +16,11 @@ from mmosr.registry import SCORES
 def max_softmax(logits: Tensor) -> Tensor:
     """``1 - max_y softmax(logits)_y``, in ``[0, 1 - 1/C]`` (Hendrycks and Gimpel, 2017).
 
-    Taken as ``-expm1(log p)``: ``1 - p`` would round confident pixels to the same value.
+    Taken as the sum of the other probabilities: in float32 ``1 - p`` is zero for every pixel
+    with ``1 - p < 3e-8``, and so is ``-expm1(log p)``.
     """
-    return -torch.expm1(torch.log_softmax(logits, 1).amax(1))
+    prob = torch.softmax(logits, 1)
+    return prob.scatter(1, prob.argmax(1, keepdim=True), 0.0).sum(1)
 
 
 @SCORES.register_module("max_logit")

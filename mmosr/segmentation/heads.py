@@ -1,5 +1,7 @@
 """Open-set decode heads: any mmseg decode head with its last layer replaced."""
 
+import inspect
+
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.utils import ConfigType, SampleList
@@ -26,7 +28,8 @@ class OpenSetHead(BaseModule):
         **host_cfg: Every argument of the host head.
 
     Raises:
-        InputError: The host has no ``conv_seg`` over its last features, or is a binary head.
+        InputError: The host has no ``conv_seg`` over its last features, needs more than the
+            features of the backbone, or is a binary head.
     """
 
     def __init__(
@@ -39,6 +42,13 @@ class OpenSetHead(BaseModule):
             raise InputError(
                 f"decode head {host!r} does not end in conv_seg, so its classifier cannot be "
                 "replaced; use a head such as FCNHead, UPerHead or DepthwiseSeparableASPPHead"
+            )
+        _, *more = inspect.signature(self.host.forward).parameters.values()
+        needed = [value.name for value in more if value.default is value.empty]
+        if needed:
+            raise InputError(
+                f"decode head {host!r} needs {', '.join(needed)} beside the backbone's features "
+                "(it works in a cascade), so it cannot be wrapped; use another head"
             )
         if self.host.out_channels < 2:
             raise InputError(

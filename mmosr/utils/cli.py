@@ -120,6 +120,8 @@ def explain(error: BaseException) -> str | None:
         error, (TypeError, ValueError, AssertionError, ImportError)
     ):
         return one_line(f"the config does not build: {text or type(error).__name__}")
+    if text.startswith("Expected more than 1 value per channel when training"):
+        return "batch normalisation needs at least 2 images: set train_dataloader.batch_size=2"
     if type(error).__name__ == "OutOfMemoryError":
         return one_line(f"{text.split('. ')[0]}. Lower the batch size or the crop size.")
     return None

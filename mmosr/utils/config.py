@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 from mmengine.config import utils as config_utils
 from mmengine.logging import print_log
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from .environment import installed_version
@@ -103,9 +104,21 @@ def fit_to_machine(cfg: Config) -> None:
     if not cfg.get("env_cfg"):
         cfg.env_cfg = {}
     cfg.env_cfg.setdefault("dist_cfg", {})["backend"] = "gloo"
-    if cfg.get("launcher", "none") == "pytorch" and not torch.distributed.is_initialized():
-        # mmengine selects a GPU before it makes the group; it uses a group that exists.
+    if cfg.get("launcher", "none") == "pytorch":
+        _prepare_cpu_group(cfg)
+
+
+def _prepare_cpu_group(cfg: Config) -> None:
+    """Make the process group, for mmengine would select a GPU first, and wrap without a GPU."""
+    if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")
+    if not cfg.get("model_wrapper_cfg"):
+        cfg.model_wrapper_cfg = dict(
+            type="MMDistributedDataParallel",
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get("find_unused_parameters", False),
+        )
+    cfg.model_wrapper_cfg.setdefault("device_ids", None)
 
 
 def replace_sync_bn(model: Any) -> int:
@@ -137,6 +150,23 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
                     f"{loader}: image folder {folder} does not exist; docs/data.md says how to "
                     "get and arrange each data set"
                 )
+
+
+def check_optimizer(cfg: Config) -> None:
+    """Check that the optimizer exists; mmengine's own error does not name it.
+
+    Call it once the runner is built, since that sets the scope in which names are looked up.
+
+    Raises:
+        InputError: If no optimizer has the name.
+    """
+    kind = (cfg.get("optim_wrapper", {}).get("optimizer") or {}).get("type")
+    with OPTIMIZERS.switch_scope_and_registry(None) as registry:
+        if not isinstance(kind, str) or registry.get(kind) is not None:
+            return
+    close = difflib.get_close_matches(kind, list(OPTIMIZERS.module_dict), n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    raise InputError(f"optim_wrapper.optimizer: no optimizer '{kind}'{hint}")
 
 
 def _dicts(node: Any) -> Iterator[dict]:

@@ -98,8 +98,9 @@ def check_environment() -> None:
         ImportError: One line that names all that is missing or too old and the command that
             mends it.
     """
-    found = [package.problem() for package in PACKAGES]
-    problems = [problem for problem in [*found, _conflict()] if problem is not None]
+    problems = [problem for package in PACKAGES if (problem := package.problem())]
+    if not problems and (conflict := _conflict()):
+        problems = [conflict]
     if problems:
         what = ", ".join(text for text, _ in problems)
         command = " ".join(["pip install", *(requirement for _, requirement in problems)])

@@ -1,0 +1,22 @@
+"""Fixtures shared by all tests."""
+
+import pytest
+from mmengine.registry import init_default_scope
+
+# Contracts hold assertions but are no test files; without this their failures show no values.
+pytest.register_assert_rewrite("tests.segmentation.contract", "tests.datasets.contract")
+
+
+@pytest.fixture
+def mmseg_scope():
+    """Names in configs are looked up in mmseg, as the configs' ``default_scope`` says."""
+    init_default_scope("mmseg")
+
+
+@pytest.fixture(scope="session")
+def demo_scenes(tmp_path_factory):
+    """Folder of a small set of embedded scenes: 3 train, 2 val, 2 test, 32 x 64."""
+    from mmosr.datasets import write_demo_scenes
+
+    root = tmp_path_factory.mktemp("data") / "demo_scenes"
+    return write_demo_scenes(root, train=3, val=2, test=2, size=(32, 64))

@@ -1,0 +1,134 @@
+"""Data sets with held-out classes: the contract for each, and the embedded scenes."""
+
+import numpy as np
+import pytest
+from mmengine.registry import DATASETS
+from PIL import Image
+
+from mmosr.datasets import CamVidDataset, OpenSetSegDataset
+from mmosr.utils import InputError
+
+from .contract import LOAD, SIZE, DatasetContract, labels_of, write_image, write_label
+
+
+class TestCamVidDataset(DatasetContract):
+    type = "mmosr.CamVidDataset"
+    data_prefix = dict(img_path="images/train", seg_map_path="labels/train")
+    image = "{name}.jpg"
+    label = "{name}.png"
+
+    def test_png_images(self, root):
+        for path in (root / "images" / "train").glob("*.jpg"):
+            Image.open(path).save(path.with_suffix(".png"))
+            path.unlink()
+        assert len(self.build(root, img_suffix=".png")) == 2
+        with pytest.raises(InputError, match=r"holds no '\*\.jpg' image"):
+            self.build(root)
+
+
+class TestOpenSetCityscapesDataset(DatasetContract):
+    type = "mmosr.OpenSetCityscapesDataset"
+    data_prefix = dict(img_path="leftImg8bit/val", seg_map_path="gtFine/val")
+    image = "frankfurt/{name}_leftImg8bit.png"
+    label = "frankfurt/{name}_gtFine_labelTrainIds.png"
+
+    @pytest.mark.parametrize(("split", "count"), [("train", 3), ("val", 2), ("test", 2)])
+    def test_embedded_scenes(self, demo_scenes, split, count):
+        prefix = dict(img_path=f"leftImg8bit/{split}", seg_map_path=f"gtFine/{split}")
+        ignored = ["fence", "person"]  # not drawn
+        dataset = self.build(
+            demo_scenes, data_prefix=prefix, ignored_classes=ignored, mark_unknown=True
+        )
+        assert len(dataset) == count
+        known = [name for name in self.classes if name not in ignored]
+        for sample in dataset:
+            path = sample["data_samples"].seg_map_path
+            raw, labels = np.asarray(Image.open(path)), labels_of(sample)
+            assert (254 in raw) == (split == "test")
+            np.testing.assert_array_equal(labels == 254, raw == 254)
+            np.testing.assert_array_equal(labels == known.index("car"), raw == 13)
+
+
+METAINFO = dict(classes=("a", "b", "c", "d"), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4]])
+
+
+@pytest.mark.usefixtures("mmseg_scope")
+class TestClassesFromTheConfig:
+    """A user's own data: no class is written, the config names the classes."""
+
+    @pytest.fixture
+    def root(self, tmp_path):
+        write_image(tmp_path / "img" / "x.jpg", 90)
+        write_label(tmp_path / "ann" / "x.png", np.resize(np.uint8([0, 1, 2, 3, 254, 255]), SIZE))
+        return tmp_path
+
+    def build(self, root, metainfo=METAINFO, **kwargs):
+        prefix = dict(img_path="img", seg_map_path="ann")
+        cfg = dict(type="mmosr.OpenSetSegDataset", data_root=str(root), data_prefix=prefix)
+        return DATASETS.build({**cfg, "metainfo": metainfo, "pipeline": LOAD, **kwargs})
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({}, [0, 1, 2, 3, 255, 255]),
+            (dict(mark_unknown=True), [0, 1, 2, 3, 254, 255]),
+            (dict(ignored_classes=["b"], mark_unknown=True), [0, 255, 1, 2, 254, 255]),
+            (dict(unknown_classes=["b"]), [0, 255, 1, 2, 255, 255]),
+            (dict(unknown_classes="b", mark_unknown=True), [0, 254, 1, 2, 254, 255]),
+            (
+                dict(unknown_classes=["a", "c"], ignored_classes=["d"], mark_unknown=True),
+                [254, 0, 254, 255, 254, 255],
+            ),
+        ],
+    )
+    def test_values(self, root, options, expected):
+        dataset = self.build(root, **options)
+        np.testing.assert_array_equal(labels_of(dataset[0]), np.resize(expected, SIZE))
+        held_out = {*options.get("unknown_classes", ()), *options.get("ignored_classes", ())}
+        assert dataset.metainfo["classes"] == tuple(n for n in "abcd" if n not in held_out)
+        colours = [value for value in METAINFO["palette"] if "abcd"[value[0] - 1] not in held_out]
+        assert dataset.metainfo["palette"] == colours
+
+    def test_classes_from_a_file(self, root):
+        (root / "classes.txt").write_text("a\nb\nc\nd\n")
+        metainfo = dict(classes=str(root / "classes.txt"))
+        dataset = self.build(root, metainfo, unknown_classes=["c"], mark_unknown=True)
+        expected = np.resize([0, 1, 254, 2, 254, 255], SIZE)
+        np.testing.assert_array_equal(labels_of(dataset[0]), expected)
+        assert len(dataset.metainfo["palette"]) == 3
+
+    def test_list_of_images(self, root):
+        write_image(root / "img" / "y.jpg", 90)  # not in the list, and without labels
+        (root / "list.txt").write_text("x\n")
+        assert len(self.build(root, ann_file="list.txt")) == 1
+
+    def test_no_classes(self, root):
+        with pytest.raises(InputError, match="OpenSetSegDataset: no classes are given"):
+            self.build(root, None)
+
+    def test_no_folder_at_all(self):
+        with pytest.raises(InputError, match="folder '' does not exist"):
+            OpenSetSegDataset(metainfo=METAINFO)
+
+    def test_images_without_labels(self, root):
+        dataset = self.build(root, data_prefix=dict(img_path="img"))
+        with pytest.raises(InputError, match=r"x\.jpg has no label file: set data_prefix"):
+            dataset[0]
+
+
+def test_a_subset_of_the_classes_in_another_order(tmp_path, mmseg_scope):
+    write_image(tmp_path / "img" / "x.jpg", 90)
+    write_label(tmp_path / "ann" / "x.png", np.resize(np.uint8([*range(11), 254, 255]), SIZE))
+    dataset = CamVidDataset(
+        data_root=str(tmp_path),
+        data_prefix=dict(img_path="img", seg_map_path="ann"),
+        metainfo=dict(classes=("car", "sky", "road")),
+        unknown_classes=("tree",),
+        mark_unknown=True,
+        pipeline=LOAD,
+    )
+    expected = [1, 255, 255, 2, 255, 254, 255, 255, 0, 255, 255, 254, 255]
+    np.testing.assert_array_equal(labels_of(dataset[0]), np.resize(expected, SIZE))
+    names = CamVidDataset.METAINFO["classes"]
+    colours = [CamVidDataset.METAINFO["palette"][names.index(n)] for n in ("car", "sky", "road")]
+    assert dataset.metainfo["palette"] == colours

@@ -1,0 +1,155 @@
+"""Tests of the assignment memory against a list that forgets."""
+
+from collections import deque
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+from mmosr.methods import AssignmentMemory
+
+CLASSES, COMPONENTS = 3, 4
+
+
+class ReferenceMemory:
+    """The same, by queues."""
+
+    def __init__(self, size):
+        self.queues = [deque(maxlen=size) for _ in range(CLASSES)]
+
+    def update(self, labels, components, per_class):
+        taken = [0] * CLASSES
+        for label, component in zip(labels.tolist(), components.tolist(), strict=True):
+            if taken[label] < per_class:
+                self.queues[label].append(component)
+                taken[label] += 1
+
+    def counts(self):
+        return [[list(q).count(k) for k in range(COMPONENTS)] for q in self.queues]
+
+
+def contents(memory):
+    """The components of each class, the oldest first."""
+    rows = []
+    for slots, cursor in zip(memory.slots.tolist(), memory.cursor.tolist(), strict=True):
+        rows.append([k for k in slots[cursor:] + slots[:cursor] if k >= 0])
+    return rows
+
+
+def batch(generator, most=12):
+    number = int(torch.randint(most + 1, (), generator=generator))
+    labels = torch.randint(CLASSES, (number,), generator=generator)
+    return labels, torch.randint(COMPONENTS, (number,), generator=generator)
+
+
+@pytest.mark.parametrize("size", [1, 5, 7, 30])
+@pytest.mark.parametrize("per_class", [1, 3, 50])
+def test_many_updates(size, per_class):
+    generator = torch.Generator().manual_seed(size)
+    memory = AssignmentMemory(CLASSES, COMPONENTS, size)
+    expected = ReferenceMemory(size)
+    for _ in range(60):
+        labels, components = batch(generator)
+        memory.update(labels, components, per_class)
+        expected.update(labels, components, per_class)
+        assert memory.counts.tolist() == expected.counts()
+        assert contents(memory) == [list(queue) for queue in expected.queues]
+    assert (memory.counts.sum(1) == size).any() or size == 30
+
+
+def test_more_samples_than_slots_in_one_update():
+    memory = AssignmentMemory(2, 2, size=4)
+    components = torch.tensor([0, 1, 0, 1, 1])
+    memory.update(torch.zeros(5, dtype=torch.long), components, per_class=16)
+    assert contents(memory) == [[1, 0, 1, 1], []]
+    assert memory.counts.tolist() == [[1, 3], [0, 0]]
+
+
+def test_eviction_order_by_hand():
+    memory = AssignmentMemory(1, 3, size=3)
+    for component, counts in [(0, [1, 0, 0]), (1, [1, 1, 0]), (1, [1, 2, 0]), (2, [0, 2, 1])]:
+        memory.update(torch.tensor([0]), torch.tensor([component]), 8)
+        assert memory.counts.tolist() == [counts]
+    assert contents(memory) == [[1, 1, 2]]
+
+
+def test_one_class_with_one_sample_leaves_the_others_alone():
+    memory = AssignmentMemory(3, 2, size=4)
+    memory.update(torch.tensor([1]), torch.tensor([1]), 8)
+    assert memory.counts.tolist() == [[0, 0], [0, 1], [0, 0]]
+    assert memory.slots[1].tolist() == [1, -1, -1, -1]
+
+
+def test_empty_update():
+    memory = AssignmentMemory(3, 2, size=4)
+    nothing = torch.zeros(0, dtype=torch.long)
+    memory.update(nothing, nothing, 8)
+    assert not memory.counts.any() and not memory.cursor.any() and (memory.slots == -1).all()
+
+
+def test_weights_by_hand():
+    memory = AssignmentMemory(2, 3, size=10)
+    torch.testing.assert_close(memory.log_weights.exp(), torch.full((2, 3), 1 / 3))
+    memory.update(torch.zeros(5, dtype=torch.long), torch.tensor([0, 0, 0, 0, 2]), 8)
+    # Add one: (4+1, 0+1, 1+1) / 8.
+    expected = torch.tensor([[5 / 8, 1 / 8, 2 / 8], [1 / 3, 1 / 3, 1 / 3]])
+    torch.testing.assert_close(memory.log_weights.exp(), expected)
+    halved = AssignmentMemory(2, 3, size=10, smoothing=0.5)
+    halved.load_state_dict(memory.state_dict())
+    torch.testing.assert_close(
+        halved.log_weights[0].exp(), torch.tensor([4.5 / 6.5, 0.5 / 6.5, 1.5 / 6.5])
+    )
+
+
+def test_class_frequencies_by_hand():
+    memory = AssignmentMemory(3, 2)
+    torch.testing.assert_close(memory.log_class_frequencies.exp(), torch.full((3,), 1 / 3))
+    memory.count_classes(torch.tensor([4, 0, 1]))
+    memory.count_classes(torch.tensor([2, 0, 0]))
+    torch.testing.assert_close(
+        memory.log_class_frequencies.exp(), torch.tensor([7 / 10, 1 / 10, 2 / 10])
+    )
+
+
+def test_arguments():
+    with pytest.raises(ValueError, match="size must be at least 1, got 0"):
+        AssignmentMemory(2, 2, size=0)
+    for smoothing in (0.0, -1.0):
+        with pytest.raises(ValueError, match="smoothing must be above 0"):
+            AssignmentMemory(2, 2, smoothing=smoothing)
+
+
+def rank_batches(rank, steps=12):
+    generator = torch.Generator().manual_seed(100 + rank)
+    return [batch(generator) for _ in range(steps)]
+
+
+# Two ranks bring up to 8 samples a class, more than fit: the overflow must be the same too.
+SIZE, PER_CLASS = 5, 4
+
+
+def run_rank(rank, folder):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
+    )
+    memory = AssignmentMemory(CLASSES, COMPONENTS, SIZE)
+    for labels, components in rank_batches(rank):
+        memory.count_classes(torch.bincount(labels, minlength=CLASSES))
+        memory.update(labels, components, PER_CLASS)
+    torch.save(memory.state_dict(), f"{folder}/rank{rank}.pth")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    mp.spawn(run_rank, (str(tmp_path),), nprocs=2)
+    states = [torch.load(tmp_path / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
+    single = AssignmentMemory(CLASSES, COMPONENTS, SIZE)
+    for parts in zip(rank_batches(0), rank_batches(1), strict=True):
+        for labels, components in parts:
+            single.count_classes(torch.bincount(labels, minlength=CLASSES))
+            single.update(labels, components, PER_CLASS)
+    assert single.counts.sum() == CLASSES * SIZE
+    for name, value in single.state_dict().items():
+        assert torch.equal(states[0][name], states[1][name]), name
+        assert torch.equal(states[0][name], value), name

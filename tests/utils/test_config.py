@@ -1,0 +1,168 @@
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmosr.utils import InputError
+from mmosr.utils.config import check_data, enable_amp, fit_to_machine, load_config, set_work_dir
+
+BASE = """
+variable = 3
+crop_size = (8, 8)
+model = dict(type='Net', backbone=dict(depth=18, norm_cfg=dict(type='SyncBN')),
+             heads=[dict(type='Head', norm_cfg=dict(type='SyncBN', momentum=0.1)), None])
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+train_cfg = dict(max_iters=10)
+train_dataloader = dict(batch_size=2, dataset=dict(type='D', pipeline=[dict(type='A', size=1)]))
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Write a config: the base and further lines; return its path."""
+
+    def write(extra=""):
+        path = tmp_path / "config.py"
+        path.write_text(BASE + extra)
+        return path
+
+    return write
+
+
+def test_options_change_the_config(config):
+    cfg = load_config(
+        config(),
+        {
+            "train_dataloader.batch_size": 4,
+            "train_dataloader.dataset.pipeline.0.size": 9,
+            "model.heads.0.new": 1,
+            "randomness.seed": 5,
+            "model.neck.type": "FPN",
+            "model.neck.width": 8,
+        },
+    )
+    assert cfg.train_dataloader.batch_size == 4
+    assert cfg.train_dataloader.dataset.pipeline == [dict(type="A", size=9)]
+    assert cfg.model.heads[0].new == 1
+    assert cfg.randomness.seed == 5
+    assert cfg.model.neck == dict(type="FPN", width=8)
+    assert cfg.model.backbone.depth == 18
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("optim_wraper.type", "no 'optim_wraper'.*did you mean 'optim_wrapper'"),
+        ("max_iters", "did you mean 'train_cfg.max_iters'"),
+        ("zzz", "no 'zzz' in the config$"),
+        ("model.bakbone.depth", "no 'bakbone' in model; did you mean 'backbone'"),
+        ("model.neck.width", "no 'neck' in model"),
+        ("model.heads.7.type.x", "no '7' in model.heads, a list of 2"),
+        ("train_cfg.max_iters.x", "train_cfg.max_iters is 10 and has no parts"),
+    ],
+)
+def test_a_misspelt_option_is_refused(config, key, message):
+    with pytest.raises(InputError, match=message):
+        load_config(config(), {key: 1})
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("optim_wraper = dict()", "unknown key 'optim_wraper'.*did you mean 'optim_wrapper'"),
+        ("val_evaluators = dict()", "did you mean 'val_evaluator'"),
+        ("custom_hook = []", "did you mean 'custom_hooks'"),
+    ],
+)
+def test_a_misspelt_key_of_the_file_is_refused(config, line, message):
+    with pytest.raises(InputError, match=message):
+        load_config(config(line))
+
+
+@pytest.mark.parametrize(
+    "line", ["train_dataloader_2 = 1", "train_pipeline = []", "norm_cfg = dict()", "tta_model = 1"]
+)
+def test_variables_are_no_misspelt_keys(config, line):
+    load_config(config(line))
+
+
+@pytest.mark.parametrize("line", ["a = (", "_base_ = './none.py'", "1 / 0"])
+def test_a_config_that_cannot_be_read(config, line):
+    path = config(line)
+    with pytest.raises(InputError, match=f"config {path} cannot be read") as info:
+        load_config(path)
+    assert "\n" not in str(info.value)
+
+
+def test_a_missing_config(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_config(tmp_path / "none.py")
+
+
+@pytest.mark.parametrize(
+    ("base", "key"),
+    [
+        ("mmseg::_base_/models/fcn_r50-d8.py", "decode_head"),
+        ("mmpretrain::_base_/models/resnet18.py", "head"),
+    ],
+)
+def test_configs_of_the_hosts_are_found(tmp_path, base, key):
+    path = tmp_path / "config.py"
+    path.write_text(f"_base_ = ['{base}']")
+    assert key in load_config(path).model
+
+
+def test_work_dir(config, tmp_path):
+    cfg = load_config(config())
+    set_work_dir(cfg, "configs/name.py", None)
+    assert cfg.work_dir == "work_dirs/name"
+    set_work_dir(cfg, "configs/other.py", None)
+    assert cfg.work_dir == "work_dirs/name"
+    set_work_dir(cfg, "configs/other.py", "here")
+    assert cfg.work_dir == "here"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    return lambda there: monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+
+
+def test_without_a_gpu(config, gpu):
+    gpu(False)
+    cfg = load_config(config("env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=9))"))
+    enable_amp(cfg)
+    fit_to_machine(cfg)
+    assert cfg.model.backbone.norm_cfg == dict(type="BN")
+    assert cfg.model.heads[0].norm_cfg == dict(type="BN", momentum=0.1)
+    assert cfg.env_cfg.dist_cfg == dict(backend="gloo", timeout=9)
+    assert cfg.optim_wrapper == dict(
+        type="mmosr.BFloat16OptimWrapper", optimizer=dict(type="SGD", lr=0.1)
+    )
+
+
+def test_with_a_gpu(config, gpu):
+    gpu(True)
+    cfg = load_config(config("env_cfg = dict(dist_cfg=dict(backend='nccl'))"))
+    enable_amp(cfg)
+    fit_to_machine(cfg)
+    assert cfg.model.backbone.norm_cfg.type == "SyncBN"
+    assert cfg.env_cfg.dist_cfg.backend == "nccl"
+    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+    assert cfg.optim_wrapper.loss_scale == "dynamic"
+
+
+def test_amp_needs_a_wrapper_it_can_exchange(config):
+    cfg = load_config(config(), {"optim_wrapper.type": "ApexOptimWrapper"})
+    with pytest.raises(InputError, match="ApexOptimWrapper"):
+        enable_amp(cfg)
+
+
+def loader(root, folder):
+    inner = dict(type="D", data_root=str(root), data_prefix=dict(img_path=folder))
+    return Config(dict(train_dataloader=dict(dataset=dict(type="Repeat", dataset=inner))))
+
+
+def test_missing_data_is_named(tmp_path):
+    (tmp_path / "images").mkdir()
+    check_data(loader(tmp_path, "images"), ["train_dataloader", "val_dataloader"])
+    with pytest.raises(InputError, match=f"train_dataloader.*{tmp_path}/none .*docs/data.md"):
+        check_data(loader(tmp_path, "none"), ["train_dataloader"])

@@ -1,0 +1,19 @@
+# Sourced by dist_train.sh and dist_test.sh.
+
+# launch PROCESSES SCRIPT ARGUMENTS...: start torchrun. Paths stay relative to the caller's folder.
+launch() {
+    local processes=$1 root
+    shift
+    root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    local nnodes=${NNODES:-1} port=${PORT:-}
+    if [ -z "$port" ]; then
+        port=29500 # several machines have to agree on it
+        if [ "$nnodes" = 1 ]; then
+            port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        fi
+    fi
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec python -m torch.distributed.run \
+        --nnodes="$nnodes" --node_rank="${NODE_RANK:-0}" \
+        --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="$port" \
+        --nproc_per_node="$processes" "$@"
+}

@@ -1,0 +1,108 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mmosr.engine.checkpoint import check_safe
+from mmosr.utils import InputError
+from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument(
+        "--score", nargs="+", metavar="NAME", help="anomaly scores, instead of the config's own"
+    )
+    parser.add_argument("--out", metavar="DIR", help="folder for the predicted label maps")
+    parser.add_argument("--show", action="store_true", help="show the painted images")
+    parser.add_argument("--show-dir", metavar="DIR", help="folder for the painted images")
+    parser.add_argument("--wait-time", type=float, default=2, help="seconds to show an image")
+    parser.add_argument("--tta", action="store_true", help="test-time augmentation")
+    add_common_arguments(parser)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def require(cfg: Config, key: str, option: str):
+    """A part of the config that an option needs."""
+    if not cfg.get(key):
+        raise InputError(f"{option} needs '{key}' in the config, which has none")
+    return cfg[key]
+
+
+def set_scores(cfg: Config, names: list[str]) -> None:
+    kind = str(cfg.model.get("type"))
+    if kind in ("EncoderDecoder", "mmseg.EncoderDecoder"):
+        cfg.model.type = "mmosr.OpenSetEncoderDecoder"
+    elif not kind.startswith("mmosr."):
+        raise InputError(
+            f"--score needs mmseg's EncoderDecoder or an open-set model, not model.type='{kind}'"
+        )
+    cfg.model.score = names
+
+
+def set_drawing(cfg: Config, args: argparse.Namespace) -> None:
+    hook = require(cfg, "default_hooks", "--show-dir").get("visualization")
+    if not hook:
+        raise InputError("--show and --show-dir need 'default_hooks.visualization' in the config")
+    hook.draw = True
+    if args.show:
+        hook.show, hook.wait_time = True, args.wait_time
+    if args.show_dir:
+        require(cfg, "visualizer", "--show-dir").save_dir = args.show_dir
+
+
+def set_tta(cfg: Config) -> None:
+    dataset = cfg.test_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    dataset.pipeline = require(cfg, "tta_pipeline", "--tta")
+    tta_model = require(cfg, "tta_model", "--tta")
+    tta_model.module = cfg.model
+    cfg.model = tta_model
+
+
+def set_output(cfg: Config, folder: str) -> None:
+    evaluators = cfg.test_evaluator
+    for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
+        evaluator.output_dir = folder
+        evaluator.keep_results = True
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    set_work_dir(cfg, args.config, args.work_dir)
+    for key in ("test_dataloader", "test_evaluator", "test_cfg"):
+        if cfg.get(key) is None:
+            raise InputError(f"config {args.config} has no '{key}', so there is nothing to test")
+    if args.score:
+        set_scores(cfg, args.score)
+    if args.show or args.show_dir:
+        set_drawing(cfg, args)
+    if args.tta:
+        set_tta(cfg)
+    if args.out:
+        set_output(cfg, args.out)
+    cfg.resume, cfg.load_from = False, args.checkpoint
+    check_safe(cfg.load_from, args.trust_checkpoint)
+    check_data(cfg, ["test_dataloader"])
+    fit_to_machine(cfg)
+
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    check_safe(cfg.load_from, args.trust_checkpoint, runner.model)
+    runner.test()
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

@@ -1,0 +1,73 @@
+"""Train a model: ``python tools/train.py CONFIG``."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmosr.engine.checkpoint import check_safe
+from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.config import (
+    check_data,
+    check_optimizer,
+    enable_amp,
+    fit_to_machine,
+    load_config,
+    set_work_dir,
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="config file")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from this checkpoint; without a name, from the last one in the work folder, "
+        "or from the start when there is none",
+    )
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
+    add_common_arguments(parser)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Set ``cfg.resume`` and ``cfg.load_from`` by ``--resume``, which wins over the config."""
+    if resume == "auto":
+        resume = find_latest_checkpoint(cfg.work_dir)
+        # The name was written relative to the folder of the first run.
+        if resume is not None and not os.path.isfile(resume):
+            resume = os.path.join(cfg.work_dir, os.path.basename(resume))
+    if resume is not None:
+        cfg.resume, cfg.load_from = True, resume
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    set_work_dir(cfg, args.config, args.work_dir)
+    set_resume(cfg, args.resume)
+    if args.amp:
+        enable_amp(cfg)
+    check_data(cfg, ["train_dataloader", "val_dataloader"])
+    if cfg.get("load_from"):
+        check_safe(cfg.load_from, args.trust_checkpoint)
+    fit_to_machine(cfg)
+
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    if cfg.get("resume") and cfg.get("load_from"):
+        check_safe(cfg.load_from, args.trust_checkpoint, runner.model)
+    check_optimizer(cfg)
+    runner.train()
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
