@@ -1,6 +1,10 @@
 _base_ = "./softmax_deeplabv3plus_camvid-carsign.py"
 model = dict(
-    score=["likelihood", "likelihood_ratio"],
-    decode_head=dict(type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead"),
+    score=["centred_energy", "likelihood_ratio", "likelihood"],
+    decode_head=dict(
+        type="mmosr.LGMMHead",
+        host="DepthwiseSeparableASPPHead",
+        classifier=dict(normalization="batch"),
+    ),
 )
 optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

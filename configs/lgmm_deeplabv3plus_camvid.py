@@ -1,7 +1,7 @@
 # Normalisation and first score were chosen with ..._camvid-carsign.py: see docs/results.md.
 _base_ = "./softmax_deeplabv3plus_camvid.py"
 model = dict(
-    score=["likelihood_ratio", "likelihood"],
+    score=["centred_energy", "likelihood_ratio", "likelihood"],
     decode_head=dict(
         type="mmosr.LGMMHead",
         host="DepthwiseSeparableASPPHead",

@@ -1,6 +1,6 @@
 _base_ = "./softmax_deeplabv3plus_demo.py"
 model = dict(
-    score=["likelihood", "likelihood_ratio"],
+    score=["likelihood_ratio", "likelihood"],
     decode_head=dict(
         type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead", classifier=dict(embed_dims=64)
     ),

@@ -5,10 +5,11 @@ import os
 import sys
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
+from mmengine.registry import RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
 from mmosr.engine.checkpoint import check_safe
+from mmosr.segmentation import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
@@ -39,17 +40,6 @@ def require(cfg: Config, key: str, option: str):
     return cfg[key]
 
 
-def set_scores(cfg: Config, names: list[str]) -> None:
-    kind = str(cfg.model.get("type"))
-    if kind in ("EncoderDecoder", "mmseg.EncoderDecoder"):
-        cfg.model.type = "mmosr.OpenSetEncoderDecoder"
-    elif not kind.startswith("mmosr."):
-        raise InputError(
-            f"--score needs mmseg's EncoderDecoder or an open-set model, not model.type='{kind}'"
-        )
-    cfg.model.score = names
-
-
 def set_drawing(cfg: Config, args: argparse.Namespace) -> None:
     hook = require(cfg, "default_hooks", "--show-dir").get("visualization")
     if not hook:
@@ -59,6 +49,9 @@ def set_drawing(cfg: Config, args: argparse.Namespace) -> None:
         hook.show, hook.wait_time = True, args.wait_time
     if args.show_dir:
         require(cfg, "visualizer", "--show-dir").save_dir = args.show_dir
+        if str(cfg.model.type).startswith("mmosr."):
+            heatmaps = dict(type="mmosr.AnomalyVisualizationHook", out_dir=args.show_dir)
+            cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), heatmaps]
 
 
 def set_tta(cfg: Config) -> None:
@@ -67,6 +60,10 @@ def set_tta(cfg: Config) -> None:
         dataset = dataset.dataset
     dataset.pipeline = require(cfg, "tta_pipeline", "--tta")
     tta_model = require(cfg, "tta_model", "--tta")
+    if tta_model.type in ("SegTTAModel", "mmseg.SegTTAModel") and cfg.model.type.startswith(
+        "mmosr."
+    ):
+        tta_model.type = "mmosr.OpenSetTTAModel"  # the host's keeps one view's anomaly map
     tta_model.module = cfg.model
     cfg.model = tta_model
 
@@ -87,7 +84,8 @@ def main() -> None:
         if cfg.get(key) is None:
             raise InputError(f"config {args.config} has no '{key}', so there is nothing to test")
     if args.score:
-        set_scores(cfg, args.score)
+        init_default_scope(cfg.get("default_scope") or "mmseg")
+        set_scores(cfg.model, args.score)
     if args.show or args.show_dir:
         set_drawing(cfg, args)
     if args.tta:

@@ -10,6 +10,7 @@ log_processor = dict(by_epoch=False)
 log_level = "INFO"
 load_from = None
 resume = False
+tta_model = dict(type="mmosr.OpenSetTTAModel")
 randomness = dict(seed=0)
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

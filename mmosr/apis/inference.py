@@ -4,7 +4,6 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,15 +11,15 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, init_default_scope
-from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
 from mmosr.engine.checkpoint import load_checkpoint_strict
-from mmosr.segmentation import OpenSetEncoderDecoder
+from mmosr.segmentation import set_scores
 from mmosr.utils import InputError
+from mmosr.utils.config import load_config
 
 ImageInput = str | os.PathLike | np.ndarray
 
@@ -47,7 +46,7 @@ def init_model(
     checkpoint: str | os.PathLike,
     device: str | None = None,
     cfg_options: dict | None = None,
-    score: str | None = None,
+    score: str | Sequence[str] | None = None,
     trust: bool = False,
 ) -> nn.Module:
     """Build a segmentor with anomaly scores and load its weights.
@@ -67,33 +66,21 @@ def init_model(
     Raises:
         InputError: A file is missing, the weights do not fit, or the score does not exist.
     """
-    config = load_config(config, cfg_options)
+    if isinstance(config, Config):
+        config = copy.deepcopy(config)
+        config.merge_from_dict(cfg_options or {})
+    else:
+        config = load_config(config, cfg_options)
     device = _choose_device(device)
     register_all_modules(init_default_scope=False)
     init_default_scope(config.get("default_scope") or "mmseg")
     if score is not None:
-        _set_score(config.model, score)
+        set_scores(config.model, score)
     model = MODELS.build(config.model)
     content = load_checkpoint_strict(model, checkpoint, trust=trust)
     model.dataset_meta = content.get("meta", {}).get("dataset_meta") or _dataset_meta(config)
     model.cfg = config
     return model.to(device).eval()
-
-
-def load_config(config: str | os.PathLike | Config, cfg_options: dict | None = None) -> Config:
-    """Read a config file, or copy a config, and merge options into it.
-
-    Raises:
-        InputError: The file does not exist.
-    """
-    if isinstance(config, Config):
-        config = copy.deepcopy(config)
-    elif Path(config).is_file():
-        config = Config.fromfile(config)
-    else:
-        raise InputError(f"config '{config}' does not exist")
-    config.merge_from_dict(cfg_options or {})
-    return config
 
 
 def _choose_device(device: str | None) -> torch.device:
@@ -104,18 +91,6 @@ def _choose_device(device: str | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"device '{device}' cannot be used: {reason}") from error
-
-
-def _set_score(model_cfg: dict, score: str) -> None:
-    kind = model_cfg["type"]
-    cls = MODELS.get(kind) if isinstance(kind, str) else kind
-    if cls is EncoderDecoder:
-        model_cfg["type"] = "mmosr.OpenSetEncoderDecoder"
-    elif cls is None or not issubclass(cls, OpenSetEncoderDecoder):
-        raise InputError(
-            f"model type '{kind}' gives no anomaly score; use mmosr.OpenSetEncoderDecoder"
-        )
-    model_cfg["score"] = score
 
 
 def _test_dataset(config: Config) -> dict:

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmosr.registry import MODELS
+from mmosr.scores import energy
 
 from .base import ChannelLinear, OpenSetClassifier
 from .mixture import AssignmentMemory, GaussianMixture, check_at_least_one, sample_per_class
@@ -65,7 +66,9 @@ class GaussianMixtureClassifier(OpenSetClassifier):
 
     Scores: ``likelihood``: ``-max_y log p(z|y)`` (the paper's); ``likelihood_ratio``:
     ``-(max_y L_y - mean_y L_y)`` with ``L_y = log p(z|y)``, the likelihood against the average
-    class, which cancels what all classes have in common; ``marginal``: ``-log sum_y pi_y p(z|y)``.
+    class, which cancels what all classes have in common; ``centred_energy``:
+    ``-T_s log sum_y exp((L_y - mean_y L_y) / T_s)``, its soft version, to which every class adds
+    instead of the best one alone; ``marginal``: ``-log sum_y pi_y p(z|y)``.
 
     Args:
         in_channels: Channels of the features.
@@ -83,6 +86,7 @@ class GaussianMixtureClassifier(OpenSetClassifier):
             step on one rank. Pixels are many and alike; a balanced sample also gives rare classes
             their share of the likelihood.
         min_sigma: Floor of the standard deviations.
+        score_temperature: T_s of ``centred_energy``, in nats; towards 0 it is the likelihood ratio.
     """
 
     def __init__(
@@ -100,14 +104,20 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         memory_smoothing: float = 1.0,
         samples_per_class: int = 256,
         min_sigma: float = 0.5,
+        score_temperature: float = 16.0,
     ) -> None:
         super().__init__(in_channels, num_classes)
         if class_prior not in ("uniform", "count"):
             raise ValueError(f"class_prior must be 'uniform' or 'count', got {class_prior!r}")
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}")
+        for name, value in {
+            "temperature": temperature,
+            "score_temperature": score_temperature,
+        }.items():
+            if value <= 0:
+                raise ValueError(f"{name} must be above 0, got {value}")
         check_at_least_one(embed_dims=embed_dims, samples_per_class=samples_per_class)
         self.temperature, self.class_prior = temperature, class_prior
+        self.score_temperature = score_temperature
         self.loss_one_weight, self.loss_avg_weight = loss_one_weight, loss_avg_weight
         self.samples_per_class = samples_per_class
         self.projection = ChannelLinear(in_channels, embed_dims)
@@ -119,7 +129,8 @@ class GaussianMixtureClassifier(OpenSetClassifier):
     def scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
         return {
             "likelihood": lambda s: -self.log_likelihood(s).amax(1),
-            "likelihood_ratio": self._likelihood_ratio,
+            "likelihood_ratio": lambda s: -self._centred(s).amax(1),
+            "centred_energy": lambda s: energy(self._centred(s), self.score_temperature),
             "marginal": lambda s: (
                 -torch.logsumexp(self.log_likelihood(s) + self._per_class(self.log_prior, s), 1)
             ),
@@ -215,9 +226,10 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         distance = 0.5 * (average - 1 / joint.shape[1]).abs().sum(1)
         return (distance * present).sum() / present.sum().clamp_min(1)
 
-    def _likelihood_ratio(self, class_scores: Tensor) -> Tensor:
+    def _centred(self, class_scores: Tensor) -> Tensor:
+        """``L_y - mean_y L_y``, ``(N, C, *S)``."""
         likelihood = self.log_likelihood(class_scores)
-        return likelihood.mean(1) - likelihood.amax(1)
+        return likelihood - likelihood.mean(1, keepdim=True)
 
     @staticmethod
     def _per_class(values: Tensor, like: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder
+from mmseg.registry import MODELS as MMSEG_MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
@@ -80,3 +81,26 @@ class OpenSetEncoderDecoder(EncoderDecoder):
                 )
                 sample.set_data({"pred_open_set": PixelData(data=rejected)})
         return samples
+
+
+def set_scores(model_cfg: dict, score: str | Sequence[str]) -> None:
+    """Choose the anomaly scores in a model's config.
+
+    Args:
+        model_cfg: Changed in place; mmseg's ``EncoderDecoder`` becomes an
+            :class:`OpenSetEncoderDecoder`.
+        score: Name or names.
+
+    Raises:
+        InputError: The model is of a type that gives no anomaly scores.
+    """
+    kind = model_cfg["type"]
+    cls = MMSEG_MODELS.get(kind) if isinstance(kind, str) else kind
+    if cls is EncoderDecoder:
+        model_cfg["type"] = "mmosr.OpenSetEncoderDecoder"
+    elif cls is None or not issubclass(cls, OpenSetEncoderDecoder):
+        raise InputError(
+            f"model type '{kind}' gives no anomaly score: use mmseg's EncoderDecoder or "
+            "mmosr.OpenSetEncoderDecoder"
+        )
+    model_cfg["score"] = score

@@ -57,7 +57,7 @@ def test_model_has_its_config_palette_and_weights(files):
 
 
 def test_wrong_arguments(files, images):
-    with pytest.raises(InputError, match="config 'missing.py' does not exist"):
+    with pytest.raises(InputError, match="config missing.py does not exist"):
         init_model("missing.py", files / "model.pth")
     with pytest.raises(InputError, match="does not exist"):
         init_model(files / "open.py", files / "missing.pth")

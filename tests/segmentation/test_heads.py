@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS as MMSEG_MODELS
 
 from mmosr.methods import ChannelLinear, OpenSetClassifier
@@ -30,6 +31,14 @@ class LinearClassifier(OpenSetClassifier):
     def loss(self, embedding, labels, ignore_index=255):
         self.seen = labels, ignore_index
         return {"loss_own": 0 * embedding.sum() + 3.0, "share": embedding.new_tensor(0.25)}
+
+
+@MMSEG_MODELS.register_module(name="TestDoublingHead", force=True)
+class DoublingHead(FCNHead):
+    """A head that goes on after ``conv_seg``."""
+
+    def forward(self, inputs):
+        return super().forward(inputs).repeat(1, 2, 1, 1)
 
 
 class TestLGMMHead(HeadContract):
@@ -179,6 +188,11 @@ class TestRefusedHosts:
         inputs = tuple(torch.randn(2, size, 8, 8) for size in channels)
         with pytest.raises(InputError, match=f"'{host}' does not return the features"):
             head.loss(inputs, label_samples(random_labels(HIGH)), None)
+
+    def test_work_after_conv_seg(self):
+        head = wrap("TestDoublingHead", in_channels=16, channels=8)
+        with pytest.raises(InputError, match="'DoublingHead' does not return the features"):
+            head(features())
 
     def test_binary_head(self):
         with pytest.raises(InputError, match="'FCNHead' has out_channels=1"):
