@@ -1,6 +1,6 @@
 _base_ = "./softmax_deeplabv3plus_camvid-carsign.py"
 model = dict(
-    score=["centred_energy", "likelihood_ratio", "likelihood"],
+    score=["likelihood_ratio", "centred_energy", "likelihood"],
     decode_head=dict(
         type="mmosr.LGMMHead",
         host="DepthwiseSeparableASPPHead",

@@ -1,7 +1,7 @@
-# Normalisation and first score were chosen with ..._camvid-carsign.py: see docs/results.md.
+# The normalisation was chosen with ..._camvid-carsign.py: see docs/results.md.
 _base_ = "./softmax_deeplabv3plus_camvid.py"
 model = dict(
-    score=["centred_energy", "likelihood_ratio", "likelihood"],
+    score=["likelihood_ratio", "centred_energy", "likelihood"],
     decode_head=dict(
         type="mmosr.LGMMHead",
         host="DepthwiseSeparableASPPHead",

@@ -31,6 +31,7 @@ class TestContract(ClassifierContract):
             "likelihood": (centre, centre + 10),
             "marginal": (centre, centre + 10),
             "likelihood_ratio": (centre, middle),
+            "centred_energy": (centre, middle),
         }
 
 
@@ -107,6 +108,7 @@ class TestByHand:
         expected = {
             "likelihood": -log.max(1),
             "likelihood_ratio": -(log.max(1) - log.mean(1)),
+            "centred_energy": -16 * np.log(np.exp((log - log.mean(1, keepdims=True)) / 16).sum(1)),
             "marginal": -np.log(np.exp(log) @ [0.7, 0.3]),
         }
         assert list(model.scores) == list(expected)
@@ -130,6 +132,9 @@ class TestAgainstNumpy:
         tolerance = dict(rtol=0, atol=2e-4)
         np.testing.assert_allclose(given["likelihood"], -log.max(1), **tolerance)
         np.testing.assert_allclose(given["likelihood_ratio"], log.mean(1) - log.max(1), **tolerance)
+        centred = log - log.mean(1, keepdims=True)
+        soft = -16 * np.logaddexp.reduce(centred / 16, axis=1)
+        np.testing.assert_allclose(given["centred_energy"], soft, **tolerance)
         marginal = -np.logaddexp.reduce(log + np.log(reference.prior), axis=1)
         np.testing.assert_allclose(given["marginal"], marginal, **tolerance)
 

@@ -16,7 +16,7 @@ from mmosr.utils import InputError
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 C, T = 4, 3.0  # classes, temperature of the mixture
 POST_HOC = ["msp", "max_logit", "entropy", "energy"]
-MIXTURE = ["likelihood", "likelihood_ratio", "marginal"]
+MIXTURE = ["likelihood", "likelihood_ratio", "centred_energy", "marginal"]
 
 
 @MMOSR_MODELS.register_module(name="TestPixelBackbone", force=True)
@@ -98,6 +98,7 @@ def reference(name, logits):
         "energy": -logsumexp(logits, 0),
         "likelihood": -likelihood.max(0),
         "likelihood_ratio": likelihood.mean(0) - likelihood.max(0),
+        "centred_energy": -16 * logsumexp((likelihood - likelihood.mean(0)) / 16, 0),
         "marginal": np.log(C) - logsumexp(likelihood, 0),
     }[name]
 
