@@ -14,7 +14,7 @@ model = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=30, by_epoch=False),
-    dict(type="PolyLR", eta_min=0, power=0.9, begin=30, end=400, by_epoch=False),
+    dict(type="PolyLR", eta_min=0, power=0.9, begin=30, end=60, by_epoch=False),
 ]
-train_cfg = dict(max_iters=400, val_interval=400)
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100, max_keep_ckpts=2))
+train_cfg = dict(max_iters=60, val_interval=60)
+default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=20, max_keep_ckpts=2))
