@@ -13,6 +13,9 @@ work=work_dirs/quickstart
 pictures=$work/heatmaps
 begin=$SECONDS
 
+# Show the lines of a log that tell how far it is. None is no error.
+progress() { grep --line-buffered -oE "($1).{0,110}" || true; }
+
 say() { printf '\n[quickstart %4d s] %s\n' "$((SECONDS - begin))" "$*"; }
 
 say "1/5 environment"
@@ -33,12 +36,12 @@ if [ "$(basename "$(cat "$work/last_checkpoint" 2>/dev/null || true)")" = "iter_
 else
     say "3/5 training: $steps steps, log in $work"
     python tools/train.py "$config" --work-dir "$work" --resume |
-        grep --line-buffered -E 'Iter\((train|val)\)|[Rr]esumed|^error'
+        progress 'Iter\((train|val)\)|[Rr]esumed'
 fi
 
 say "4/5 test on scenes with unknown objects"
 python tools/test.py "$config" "$checkpoint" --work-dir "$work/test" | tee "$work/test.log" |
-    grep --line-buffered -E 'Iter\(test\).*eta'
+    progress 'Iter\(test\)'
 
 say "5/5 heatmaps"
 python tools/export_heatmaps.py "$config" "$checkpoint" \
