@@ -14,7 +14,7 @@ model = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=30, by_epoch=False),
-    dict(type="PolyLR", eta_min=0, power=0.9, begin=30, end=60, by_epoch=False),
+    dict(type="PolyLR", eta_min=0, power=0.9, begin=30, end=300, by_epoch=False),
 ]
-train_cfg = dict(max_iters=60, val_interval=60)
-default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=20, max_keep_ckpts=2))
+train_cfg = dict(max_iters=300, val_interval=300)
+default_hooks = dict(logger=dict(interval=10), checkpoint=dict(interval=50, max_keep_ckpts=2))
