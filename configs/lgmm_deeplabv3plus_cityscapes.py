@@ -1,6 +1,6 @@
 _base_ = "./softmax_deeplabv3plus_cityscapes.py"
 model = dict(
-    score=["likelihood_ratio", "likelihood"],
+    score=["likelihood", "likelihood_ratio"],
     decode_head=dict(type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead"),
 )
 optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

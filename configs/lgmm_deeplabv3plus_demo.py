@@ -1,6 +1,6 @@
 _base_ = "./softmax_deeplabv3plus_demo.py"
 model = dict(
-    score=["likelihood_ratio", "likelihood"],
+    score=["likelihood", "likelihood_ratio"],
     decode_head=dict(
         type="mmosr.LGMMHead", host="DepthwiseSeparableASPPHead", classifier=dict(embed_dims=64)
     ),

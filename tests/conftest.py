@@ -1,10 +1,18 @@
 """Fixtures shared by all tests."""
 
+import logging
+
 import pytest
 from mmengine.registry import init_default_scope
 
 # Contracts hold assertions but are no test files; without this their failures show no values.
 pytest.register_assert_rewrite("tests.segmentation.contract", "tests.datasets.contract")
+
+
+@pytest.fixture(autouse=True)
+def quiet_logging(monkeypatch):
+    """mmengine keeps its loggers, whose stream pytest has closed when the next test logs."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ if [ "$(basename "$(cat "$work/last_checkpoint" 2>/dev/null || true)")" = "iter_
 else
     say "3/5 training: $steps steps, log in $work"
     python tools/train.py "$config" --work-dir "$work" --resume |
-        progress 'Iter\((train|val)\)|[Rr]esumed'
+        progress 'Iter\((train|val)\)|resumed epoch'
 fi
 
 say "4/5 test on scenes with unknown objects"
