@@ -82,9 +82,13 @@ def installed_version(distribution: str) -> str | None:
 
 def _conflict() -> tuple[str, str] | None:
     """Pairs of packages of which each is fine and the two together are not."""
-    mmcv = installed_version("mmcv") or installed_version("mmcv-lite") or ""
-    if installed_version("mmsegmentation") and release(mmcv) >= (2, 2):
-        return f"mmsegmentation does not work with mmcv {mmcv}", "'mmcv-lite<2.2'"
+    if installed_version("mmsegmentation"):
+        mmcv = installed_version("mmcv") or ""
+        if release(mmcv) >= (2, 2):
+            return f"mmsegmentation does not work with mmcv {mmcv}", "'mmcv<2.2'"
+        if installed_version("mmcv-lite") and not mmcv:
+            what = "mmsegmentation imports compiled operators, which mmcv-lite lacks"
+            return what, "'mmcv>=2.0,<2.2'"
     torch, numpy = installed_version("torch") or "", installed_version("numpy") or ""
     if (0,) < release(torch) < (2, 3) and release(numpy) >= (2,):
         return f"torch {torch} does not work with numpy {numpy}", "'numpy<2'"

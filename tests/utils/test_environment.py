@@ -38,7 +38,7 @@ ORIGINALS = {
     "torchvision": "0.16.2",
     "numpy": "1.26.4",
     "mmengine": "0.10.7",
-    "mmcv-lite": "2.1.0",
+    "mmcv": "2.1.0",
     "mmsegmentation": "1.2.2",
     "mmpretrain": "1.2.0",
 }
@@ -82,13 +82,19 @@ def test_an_old_original_is_mended_in_its_family(installed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"mmcv": "2.2.0"}, "does not work with mmcv 2.2.0.*mmcv-lite<2.2"),
+        ({"mmcv": "2.2.0"}, "does not work with mmcv 2.2.0.*'mmcv<2.2'"),
         ({"numpy": "2.0.1"}, "torch 2.1.2 does not work with numpy 2.0.1.*'numpy<2'"),
     ],
 )
 def test_pairs_that_do_not_work_together(installed, change, message):
     installed({**ORIGINALS, **change})
     with pytest.raises(ImportError, match=message):
+        check_environment()
+
+
+def test_operators_that_are_not_there(installed):
+    installed({**without(ORIGINALS, "mmcv"), "mmcv-lite": "2.1.0"})
+    with pytest.raises(ImportError, match="compiled operators.*'mmcv>=2.0,<2.2'"):
         check_environment()
 
 
