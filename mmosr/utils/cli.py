@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import re
 import sys
@@ -87,11 +89,25 @@ def run_tool(main: Callable[[], object]) -> int:
 
 
 def close_process_group() -> None:
-    """Leave the process group, when there is one."""
+    """Leave the process group, when there is one.
+
+    With gloo the process ends here, with status 0, once every rank is through: its threads abort
+    the process now and then when the group or the interpreter is torn down, and the launcher
+    would call a finished run failed.
+    """
     import torch.distributed as dist
 
-    if dist.is_available() and dist.is_initialized():
+    if not (dist.is_available() and dist.is_initialized()):
+        return
+    if dist.get_backend() != "gloo":
         dist.destroy_process_group()
+        return
+    with contextlib.suppress(RuntimeError):  # a rank that is ahead may have left the barrier
+        dist.barrier()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def explain(error: BaseException) -> str | None:
