@@ -6,7 +6,14 @@ import pytest
 from mmengine.registry import init_default_scope
 
 # Contracts hold assertions but are no test files; without this their failures show no values.
-pytest.register_assert_rewrite("tests.segmentation.contract", "tests.datasets.contract")
+pytest.register_assert_rewrite(
+    "tests.segmentation.contract",
+    "tests.datasets.contract",
+    "tests.methods.contract",
+    "tests.methods.loss_contract",
+    "tests.scores.contract",
+    "tests.scores.fitted_contract",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,8 @@ from mmseg.utils import register_all_modules
 from PIL import Image, UnidentifiedImageError
 from torch import nn
 
-from mmosr.engine.checkpoint import load_checkpoint_strict
+from mmosr.engine.checkpoint import load_checkpoint_strict, load_statistics
+from mmosr.engine.fit import find_test_dataset, find_test_pipeline, loads_labels
 from mmosr.segmentation import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.config import load_config
@@ -49,7 +50,7 @@ def init_model(
     score: str | Sequence[str] | None = None,
     trust: bool = False,
 ) -> nn.Module:
-    """Build a segmentor with anomaly scores and load its weights.
+    """Build a segmentor with anomaly scores and load its weights and fitted statistics.
 
     Args:
         config: Config file, or its content; not changed.
@@ -78,6 +79,7 @@ def init_model(
         set_scores(config.model, score)
     model = MODELS.build(config.model)
     content = load_checkpoint_strict(model, checkpoint, trust=trust)
+    load_statistics(model, content)
     model.dataset_meta = content.get("meta", {}).get("dataset_meta") or _dataset_meta(config)
     model.cfg = config
     return model.to(device).eval()
@@ -93,16 +95,9 @@ def _choose_device(device: str | None) -> torch.device:
         raise InputError(f"device '{device}' cannot be used: {reason}") from error
 
 
-def _test_dataset(config: Config) -> dict:
-    dataset = (config.get("test_dataloader") or {}).get("dataset") or {}
-    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
-        dataset = dataset.get("dataset") or dataset["datasets"][0]
-    return dataset
-
-
 def _dataset_meta(config: Config) -> dict | None:
     """Classes and palette of the config's test data, which need not be on this machine."""
-    dataset = _test_dataset(config)
+    dataset = find_test_dataset(config)
     if "type" not in dataset:
         return None
     try:
@@ -117,16 +112,7 @@ def inference_pipeline(config: Config) -> list[dict]:
     Raises:
         InputError: The config has no test pipeline.
     """
-    steps = _test_dataset(config).get("pipeline") or config.get("test_pipeline")
-    if not steps:
-        raise InputError("the config has no test pipeline: set test_dataloader.dataset.pipeline")
-    names = [step["type"] for step in steps]
-    names = [name if isinstance(name, str) else name.__name__ for name in names]
-    return [
-        dict(step)
-        for step, name in zip(steps, names, strict=True)
-        if not name.endswith("Annotations")
-    ]
+    return [step for step in find_test_pipeline(config) if not loads_labels(step)]
 
 
 class AnomalyInferencer:

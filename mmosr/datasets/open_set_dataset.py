@@ -3,7 +3,7 @@
 import os.path as osp
 from collections.abc import Sequence
 
-from mmseg.datasets import BaseSegDataset, CityscapesDataset
+from mmseg.datasets import ADE20KDataset, BaseSegDataset, CityscapesDataset
 
 from mmosr.registry import DATASETS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
@@ -103,8 +103,8 @@ class OpenSetSegDataset(BaseSegDataset):
             for index, name in enumerate(self.file_classes)
         }
         label_map.update({self.file_classes.index(name): target for name in self.unknown_classes})
-        # Files may hold 254 themselves (objects of no class).
-        label_map[UNKNOWN_LABEL] = target
+        # Files may hold 254 themselves (objects of no class). The host reduces before it maps.
+        label_map[UNKNOWN_LABEL - int(self.reduce_zero_label)] = target
         self.label_map = label_map
         self._metainfo["label_map"] = label_map
 
@@ -166,6 +166,24 @@ class OpenSetCityscapesDataset(OpenSetSegDataset):
     def __init__(self, *args, **kwargs) -> None:
         kwargs.setdefault("img_suffix", "_leftImg8bit.png")
         kwargs.setdefault("seg_map_suffix", "_gtFine_labelTrainIds.png")
+        super().__init__(*args, **kwargs)
+
+
+@DATASETS.register_module()
+class OpenSetADE20KDataset(OpenSetSegDataset):
+    """ADE20K in the 150 classes of the scene parsing benchmark (Zhou et al., 2017).
+
+    Layout: ``images/{training,validation}/*.jpg`` and ``annotations/{training,validation}/*.png``.
+    In the files 1 .. 150 are the classes and 0 is everything else, which is ignored: an unlabelled
+    pixel is no unknown object. 254 in a file is one, as in every data set here.
+    """
+
+    METAINFO = ADE20KDataset.METAINFO
+
+    def __init__(self, *args, **kwargs) -> None:
+        kwargs.setdefault("img_suffix", ".jpg")
+        kwargs.setdefault("seg_map_suffix", ".png")
+        kwargs.setdefault("reduce_zero_label", True)
         super().__init__(*args, **kwargs)
 
 

@@ -1,6 +1,8 @@
 """What happens around training and testing: optimisers, hooks, checkpoints."""
 
 from .bfloat16 import BFloat16OptimWrapper
+from .fit import fit_dataloader, fit_statistics
+from .fit_hook import FitHook
 from .joint_optimizer import JointOptimizer, MixtureOptimWrapperConstructor
 from .seed_hook import StepSeedHook
 from .visualization_hook import AnomalyVisualizationHook
@@ -8,7 +10,10 @@ from .visualization_hook import AnomalyVisualizationHook
 __all__ = [
     "AnomalyVisualizationHook",
     "BFloat16OptimWrapper",
+    "FitHook",
     "JointOptimizer",
     "MixtureOptimWrapperConstructor",
     "StepSeedHook",
+    "fit_dataloader",
+    "fit_statistics",
 ]

@@ -18,6 +18,8 @@ from torch import nn
 
 from mmosr.utils import InputError
 
+# Key of the fitted statistics of post-hoc scores, beside the state dict.
+SCORE_STATISTICS = "score_statistics"
 _STATISTICS = ("min", "max", "mean", "current")
 # Types of the arrays and scalars in the logs and random states that mmengine saves.
 _DTYPE_CODES = "?bBhHiIlLqQefdgFDSU"
@@ -173,6 +175,23 @@ def load_checkpoint_strict(
     state = check_fits(model, checkpoint, path)
     unwrap(model).load_state_dict(state, strict=True)
     return checkpoint
+
+
+def load_statistics(model: nn.Module, checkpoint: dict[str, Any]) -> None:
+    """Give the fitted statistics in a checkpoint to the scores of a model that need them.
+
+    Scores without statistics in the checkpoint stay unfitted, and say so when they are used.
+
+    Args:
+        model: May be wrapped for distribution or test-time augmentation.
+        checkpoint: Content of a checkpoint file.
+
+    Raises:
+        InputError: The statistics are of another score or another number of classes or features.
+    """
+    model = unwrap(model)
+    if hasattr(model, "load_score_statistics"):
+        model.load_score_statistics(checkpoint.get(SCORE_STATISTICS, {}))
 
 
 def check_fits(

@@ -1,14 +1,24 @@
 """The mathematics: one file a method, with no knowledge of mmseg or mmpretrain."""
 
-from .base import ChannelLinear, OpenSetClassifier
+from .base import ChannelLinear, LinearClassifier, OpenSetClassifier
+from .cac import AnchorClassifier, CACLoss, CenterLoss
 from .lgmm import GaussianMixtureClassifier, UnitNormalization
+from .losses import ClassScoreLoss
 from .mixture import AssignmentMemory, GaussianMixture
+from .movr import CosineClassifier, MOvRLoss
 
 __all__ = [
+    "AnchorClassifier",
     "AssignmentMemory",
+    "CACLoss",
+    "CenterLoss",
     "ChannelLinear",
+    "ClassScoreLoss",
+    "CosineClassifier",
     "GaussianMixture",
     "GaussianMixtureClassifier",
+    "LinearClassifier",
+    "MOvRLoss",
     "OpenSetClassifier",
     "UnitNormalization",
 ]

@@ -3,8 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from mmosr.registry import MODELS
+from mmosr.scores import max_softmax, one_vs_rest
 
 
 class ChannelLinear(nn.Linear):
@@ -23,8 +27,8 @@ class OpenSetClassifier(nn.Module, ABC):
     A classifier knows nothing of mmseg or mmpretrain. Features are ``(N, D)`` or ``(N, D, *S)``
     (channel dimension 1), class scores ``(N, C, *S)`` are logits: their softmax is the
     probability of the known classes. Anomaly scores ``(N, *S)`` are functions of the class scores,
-    so that they can be taken after a host has resized or averaged the class scores. A larger
-    anomaly score means more unknown.
+    so that they can be taken after a host has resized or averaged the class scores, or of the
+    embedding. A larger anomaly score means more unknown.
 
     Args:
         in_channels: Channels D of the incoming features.
@@ -39,7 +43,12 @@ class OpenSetClassifier(nn.Module, ABC):
     @property
     @abstractmethod
     def scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """The method's own anomaly scores by name; the first is the one of its paper."""
+        """The method's own anomaly scores of the class scores by name; the first is the default."""
+
+    @property
+    def embedding_scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Anomaly scores ``(N, *S)`` of the embedding, which the class scores do not hold."""
+        return {}
 
     def embed(self, features: Tensor) -> Tensor:
         """Map the features ``(N, D, *S)`` to the space where the method lives."""
@@ -65,3 +74,34 @@ class OpenSetClassifier(nn.Module, ABC):
             Scalars by name; names that start with ``loss`` are added to the total.
         """
         return {}
+
+
+@MODELS.register_module()
+class LinearClassifier(OpenSetClassifier):
+    """The usual linear layer: softmax with the host's cross-entropy, DOC with one-vs-rest.
+
+    DOC (Shu et al., 2017) is this classifier with ``MOvRLoss(margin=0, scale=None)``; its score is
+    ``doc``: ``1 - max_k sigmoid(l_k)``, as ``sigmoid(-max_k l_k)``, in ``[0, 1]``. The others are
+    ``msp`` and ``one_vs_rest`` of the class scores.
+
+    Args:
+        in_channels: Channels of the features.
+        num_classes: Known classes C.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__(in_channels, num_classes)
+        self.projection = ChannelLinear(in_channels, num_classes)
+
+    @property
+    def scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        return {
+            "doc": lambda logits: torch.sigmoid(-logits.amax(1)),
+            "msp": max_softmax,
+            "one_vs_rest": one_vs_rest,
+        }
+
+    def class_scores(self, embedding: Tensor) -> Tensor:
+        """The logits, ``(N, C, *S)``, in float32 also under autocast."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            return self.projection(embedding.to(self.projection.weight.dtype))

@@ -1,5 +1,29 @@
 """Post-hoc scores: anomaly scores of any trained model."""
 
-from .functional import energy, entropy, max_logit, max_softmax
+from .base import FittedScore, Score, build_score
+from .fitted import FIT_ON, Fitted
+from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
+from .kl_matching import KLMatching
+from .mahalanobis import Mahalanobis, MahalanobisPerClass
+from .odin import Odin, OdinWithoutUnknowns
+from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
-__all__ = ["energy", "entropy", "max_logit", "max_softmax"]
+__all__ = [
+    "FIT_ON",
+    "Fitted",
+    "FittedScore",
+    "KLMatching",
+    "Mahalanobis",
+    "MahalanobisPerClass",
+    "Odin",
+    "OdinWithoutUnknowns",
+    "Score",
+    "SmoothedMaxLogit",
+    "StandardizedMaxLogit",
+    "build_score",
+    "energy",
+    "entropy",
+    "max_logit",
+    "max_softmax",
+    "one_vs_rest",
+]

@@ -7,6 +7,7 @@ squashed or clamped.
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from mmosr.registry import SCORES
@@ -40,3 +41,24 @@ def entropy(logits: Tensor) -> Tensor:
 def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """``-T logsumexp(logits / T)`` (Liu et al., 2020)."""
     return -temperature * torch.logsumexp(logits / temperature, 1)
+
+
+def one_vs_rest_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """``-log sigmoid(l_y) - sum_{k != y} log(1 - sigmoid(l_k))``, at least 0.
+
+    Args:
+        logits: ``(N, C, *S)``.
+        labels: Classes, ``(N, *S)``.
+
+    Returns:
+        ``(N, *S)``. Each term is a softplus of its own, so that small losses keep their digits.
+    """
+    index = labels.unsqueeze(1)
+    # F.softplus(x) would drop exp(-x) above x = 20.
+    return -F.logsigmoid(-logits.scatter(1, index, -logits.gather(1, index))).sum(1)
+
+
+@SCORES.register_module("one_vs_rest")
+def one_vs_rest(logits: Tensor) -> Tensor:
+    """One-vs-rest loss at the pseudo-label ``argmax_y logits_y`` (m-OvR, eq. 22), at least 0."""
+    return one_vs_rest_loss(logits, logits.argmax(1))

@@ -1,7 +1,23 @@
 """Pixel adapters: thin classes between the methods and mmsegmentation."""
 
-from .heads import LGMMHead, OpenSetHead
-from .open_set_encoder_decoder import OpenSetEncoderDecoder, set_scores
+from .anomaly_maps import AnomalyMaps
+from .heads import CACHead, LGMMHead, MethodHead, MOvRHead, OpenSetHead
+from .open_set_encoder_decoder import (
+    OpenSetCascadeEncoderDecoder,
+    OpenSetEncoderDecoder,
+    set_scores,
+)
 from .tta import OpenSetTTAModel
 
-__all__ = ["LGMMHead", "OpenSetEncoderDecoder", "OpenSetHead", "OpenSetTTAModel", "set_scores"]
+__all__ = [
+    "AnomalyMaps",
+    "CACHead",
+    "LGMMHead",
+    "MOvRHead",
+    "MethodHead",
+    "OpenSetCascadeEncoderDecoder",
+    "OpenSetEncoderDecoder",
+    "OpenSetHead",
+    "OpenSetTTAModel",
+    "set_scores",
+]

@@ -1,15 +1,20 @@
 """Open-set decode heads: any mmseg decode head with its last layer replaced."""
 
 import inspect
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from mmengine.model import BaseModule
+from mmseg.models.decode_heads.cascade_decode_head import BaseCascadeDecodeHead
 from mmseg.registry import MODELS as MMSEG_MODELS
-from mmseg.utils import ConfigType, SampleList
+from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
+
+from .hosts import check_replaceable, irreplaceable
 
 
 @MODELS.register_module()
@@ -18,7 +23,8 @@ class OpenSetHead(BaseModule):
 
     The host head computes its features as ever (dropout included), the classifier turns them into
     class scores, and the host's own ``loss_decode``, sampler and accuracy are applied to those.
-    The classifier adds its losses at the resolution of the features.
+    The classifier adds its losses at the resolution of the features. A head of a cascade, such as
+    ``OCRHead``, works in an :class:`OpenSetCascadeEncoderDecoder`.
 
     Args:
         host: Type of the mmseg decode head; it must end in ``conv_seg``.
@@ -28,27 +34,27 @@ class OpenSetHead(BaseModule):
         **host_cfg: Every argument of the host head.
 
     Raises:
-        InputError: The host has no ``conv_seg`` over its last features, needs more than the
-            features of the backbone, or is a binary head.
+        InputError: The host has no ``conv_seg`` over its last features, has a loss of its own on
+            more than the class scores, needs more than the features of the backbone, or is a
+            binary head. ``docs/hosts.md`` lists mmseg's heads.
     """
 
     def __init__(
         self, host: str, classifier: ConfigType, init_cfg: ConfigType | None = None, **host_cfg
     ) -> None:
         super().__init__(init_cfg)
+        check_replaceable(host)
         self.host = MMSEG_MODELS.build(dict(type=host, **host_cfg))
         conv = getattr(self.host, "conv_seg", None)
         if not isinstance(conv, nn.Conv2d):
-            raise InputError(
-                f"decode head {host!r} does not end in conv_seg, so its classifier cannot be "
-                "replaced; use a head such as FCNHead, UPerHead or DepthwiseSeparableASPPHead"
-            )
+            raise irreplaceable(host, "does not end in conv_seg")
+        self.in_cascade = isinstance(self.host, BaseCascadeDecodeHead)
         _, *more = inspect.signature(self.host.forward).parameters.values()
         needed = [value.name for value in more if value.default is value.empty]
-        if needed:
+        if len(needed) > self.in_cascade:
             raise InputError(
-                f"decode head {host!r} needs {', '.join(needed)} beside the backbone's features "
-                "(it works in a cascade), so it cannot be wrapped; use another head"
+                f"decode head {host!r} needs {', '.join(needed)} beside the backbone's features, "
+                "so it cannot be wrapped; use another head"
             )
         if self.host.out_channels < 2:
             raise InputError(
@@ -77,9 +83,14 @@ class OpenSetHead(BaseModule):
     def ignore_index(self) -> int:
         return self.host.ignore_index
 
-    def embed(self, inputs: tuple[Tensor, ...]) -> Tensor:
-        """The classifier's embedding ``(N, D, h, w)`` of the backbone features."""
-        features = self.host(inputs)
+    def embed(self, inputs: tuple[Tensor, ...], *previous: Tensor) -> Tensor:
+        """The classifier's embedding ``(N, D, h, w)`` of the backbone features.
+
+        Args:
+            inputs: Feature maps of the backbone.
+            *previous: In a cascade, the output of the head before.
+        """
+        features = self.host(inputs, *previous)
         if not isinstance(features, Tensor) or features.shape[1] != self.classifier.in_channels:
             raise InputError(
                 f"decode head {type(self.host).__name__!r} does not return the features before "
@@ -88,40 +99,122 @@ class OpenSetHead(BaseModule):
             )
         return self.classifier.embed(features)
 
-    def forward(self, inputs: tuple[Tensor, ...]) -> Tensor:
+    def forward(self, inputs: tuple[Tensor, ...], *previous: Tensor) -> Tensor:
         """Class scores ``(N, C, h, w)``."""
-        return self.classifier.class_scores(self.embed(inputs))
+        return self.classifier.class_scores(self.embed(inputs, *previous))
 
-    def loss(
-        self, inputs: tuple[Tensor, ...], batch_data_samples: SampleList, train_cfg: ConfigType
-    ) -> dict[str, Tensor]:
-        """The host's losses on the class scores and the classifier's own."""
-        embedding = self.embed(inputs)
+    def loss(self, inputs: tuple[Tensor, ...], *args) -> dict[str, Tensor]:
+        """The host's losses on the class scores and the classifier's own.
+
+        Args:
+            inputs: Feature maps of the backbone.
+            *args: As the host passes them: in a cascade the output of the head before, then the
+                data samples and ``train_cfg``.
+        """
+        *previous, samples, _ = args
+        embedding = self.embed(inputs, *previous)
         class_scores = self.classifier.class_scores(embedding)
-        losses = self.host.loss_by_feat(class_scores, batch_data_samples)
-        labels = self.host._stack_batch_gt(batch_data_samples)
+        losses = self.host.loss_by_feat(class_scores, samples)
+        labels = self.host._stack_batch_gt(samples)
         # Nearest neighbour: a label has no mean.
         labels = F.interpolate(labels.float(), size=embedding.shape[2:], mode="nearest").long()
         losses.update(self.classifier.loss(embedding, labels.squeeze(1), self.ignore_index))
         return losses
 
-    def predict(
-        self, inputs: tuple[Tensor, ...], batch_img_metas: list[dict], test_cfg: ConfigType
-    ) -> Tensor:
-        """Class scores at the size of the network's input, ``(N, C, H, W)``."""
-        return self.host.predict_by_feat(self.forward(inputs), batch_img_metas)
+    def predict(self, inputs: tuple[Tensor, ...], *args) -> Tensor:
+        """Class scores at the size of the network's input, ``(N, C, H, W)``.
+
+        Args:
+            inputs: Feature maps of the backbone.
+            *args: In a cascade the output of the head before, then the images' meta information
+                and ``test_cfg``.
+        """
+        *previous, metas, _ = args
+        return self.host.predict_by_feat(self.forward(inputs, *previous), metas)
 
 
-@MODELS.register_module()
-class LGMMHead(OpenSetHead):
-    """L-GMM behind any mmseg decode head: see :class:`~mmosr.methods.GaussianMixtureClassifier`.
+class MethodHead(OpenSetHead):
+    """A head whose classifier, and where the method has one its loss, are given by its class.
 
     Args:
         host: Type of the mmseg decode head.
         classifier: Arguments of the classifier that differ from its defaults.
         **host_cfg: Every argument of the host head.
+
+    Raises:
+        InputError: ``loss_decode`` is of another method, which would train silently.
     """
 
+    classifier_type: ClassVar[str]
+    # Losses that belong to the method; the first is the default. Empty: the host's.
+    loss_types: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
-        classifier = {"type": "mmosr.GaussianMixtureClassifier", **(classifier or {})}
+        if self.loss_types:
+            own = {"type": self.loss_types[0], **self._loss_options(classifier or {})}
+            host_cfg["loss_decode"] = self._check_loss(host_cfg.get("loss_decode") or own)
+        super().__init__(host, {"type": self.classifier_type, **(classifier or {})}, **host_cfg)
+
+    @staticmethod
+    def _loss_options(classifier: ConfigType) -> dict:
+        """Options of the default loss that follow from the classifier's."""
+        return {}
+
+    def _check_loss(self, loss: ConfigType | Sequence[ConfigType]) -> ConfigType:
+        for part in [loss] if isinstance(loss, Mapping) else loss:
+            if part.get("type") not in self.loss_types:
+                raise InputError(
+                    f"{type(self).__name__} trains with {' or '.join(self.loss_types)}, but its "
+                    f"loss_decode is {part.get('type')}; write loss_decode=dict(_delete_=True, "
+                    f"type='{self.loss_types[0]}'), or use mmosr.OpenSetHead to combine freely"
+                )
+        return loss
+
+
+@MODELS.register_module()
+class LGMMHead(MethodHead):
+    """L-GMM behind any mmseg decode head: see :class:`~mmosr.methods.GaussianMixtureClassifier`.
+
+    The arguments are those of :class:`MethodHead`; the loss is the host's cross-entropy.
+    """
+
+    classifier_type = "mmosr.GaussianMixtureClassifier"
+
+
+@MODELS.register_module()
+class CACHead(MethodHead):
+    """CAC behind any mmseg decode head: see :class:`~mmosr.methods.AnchorClassifier`.
+
+    The arguments are those of :class:`MethodHead`; the loss is :class:`~mmosr.methods.CACLoss`, or
+    :class:`~mmosr.methods.CenterLoss` as a baseline. ``mmosr.FitHook`` in ``custom_hooks``
+    re-estimates the anchors.
+    """
+
+    classifier_type = "mmosr.AnchorClassifier"
+    loss_types = ("mmosr.CACLoss", "mmosr.CenterLoss")
+
+
+@MODELS.register_module()
+class MOvRHead(MethodHead):
+    """m-OvR behind any mmseg decode head: see :class:`~mmosr.methods.CosineClassifier`.
+
+    The arguments are those of :class:`MethodHead`; the loss is :class:`~mmosr.methods.MOvRLoss`,
+    whose scale must be that of the classifier.
+    """
+
+    classifier_type = "mmosr.CosineClassifier"
+    loss_types = ("mmosr.MOvRLoss",)
+
+    def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
         super().__init__(host, classifier, **host_cfg)
+        loss = self.host.loss_decode
+        for part in loss if isinstance(loss, nn.ModuleList) else [loss]:
+            if part.scale != self.classifier.scale:
+                raise InputError(
+                    f"MOvRHead: loss_decode.scale is {part.scale} and classifier.scale "
+                    f"{self.classifier.scale}: give both the same value"
+                )
+
+    @staticmethod
+    def _loss_options(classifier: ConfigType) -> dict:
+        return {"scale": classifier["scale"]} if "scale" in classifier else {}

@@ -21,7 +21,13 @@ from .environment import installed_version
 from .errors import InputError
 
 _RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
-_TOP_LEVEL_KEYS = _RUNNER_KEYS | {"runner_type", "custom_imports", "tta_model", "tta_pipeline"}
+_TOP_LEVEL_KEYS = _RUNNER_KEYS | {
+    "runner_type",
+    "custom_imports",
+    "tta_model",
+    "tta_pipeline",
+    "fit_dataloader",
+}
 _AMP, _BFLOAT16 = "AmpOptimWrapper", "mmosr.BFloat16OptimWrapper"
 _RENAMED = {
     "mmseg": ("mmsegmentation", "onedl-mmsegmentation"),

@@ -8,7 +8,7 @@ from PIL import Image
 from mmosr.datasets import CamVidDataset, OpenSetSegDataset
 from mmosr.utils import InputError
 
-from .contract import LOAD, SIZE, DatasetContract, labels_of, write_image, write_label
+from .contract import LOAD, NAMES, SIZE, DatasetContract, labels_of, write_image, write_label
 
 
 class TestCamVidDataset(DatasetContract):
@@ -47,6 +47,78 @@ class TestOpenSetCityscapesDataset(DatasetContract):
             assert (254 in raw) == (split == "test")
             np.testing.assert_array_equal(labels == 254, raw == 254)
             np.testing.assert_array_equal(labels == known.index("car"), raw == 13)
+
+
+class TestOpenSetADE20KDataset(DatasetContract):
+    type = "mmosr.OpenSetADE20KDataset"
+    data_prefix = dict(img_path="images/training", seg_map_path="annotations/training")
+    image = "ADE_train_{name}.jpg"
+    label = "ADE_train_{name}.png"
+
+    @pytest.fixture
+    def root(self, tmp_path):
+        for index, name in enumerate(NAMES):
+            write_image(self.image_path(tmp_path, name), (40 * index + 20, 100, 180))
+            write_label(self.label_path(tmp_path, name), self.in_the_file(self.raw_label(index)))
+        return tmp_path
+
+    @staticmethod
+    def in_the_file(label):
+        """Ids of ADE20K's own files: class + 1, and 0 for everything else."""
+        return np.where(label < 150, label + 1, np.where(label == 255, 0, label)).astype(np.uint8)
+
+    def test_ids_of_the_files(self, root):
+        """Every value that a file can hold, against the classes of mmseg, one by one."""
+        path = self.label_path(root)
+        write_label(path, np.resize(np.uint8([*range(151), 254, 255]), SIZE))
+        held_out = dict(unknown_classes=["wall", "tree"], ignored_classes=["sky", "flag"])
+        assert [self.classes.index(n) for n in ("wall", "sky", "tree", "flag")] == [0, 2, 4, 149]
+        known = [index for index in range(150) if index not in (0, 2, 4, 149)]
+        expected = [255] + [known.index(i) if i in known else 255 for i in range(150)] + [254, 255]
+        for ids in (1, 5):
+            expected[ids] = 254
+        dataset = self.build(root, mark_unknown=True, **held_out)
+        np.testing.assert_array_equal(labels_of(dataset[0]), np.resize(expected, SIZE))
+        training = np.where(np.array(expected) == 254, 255, expected)
+        dataset = self.build(root, **held_out)
+        np.testing.assert_array_equal(labels_of(dataset[0]), np.resize(training, SIZE))
+
+    def test_label_out_of_range_names_file_and_values(self, root):
+        label = self.in_the_file(self.raw_label(1))
+        label[0, :2] = [151, 200]
+        write_label(self.label_path(root), label)
+        with pytest.raises(InputError, match=f"{self.label_path(root)} holds the values"):
+            self.build(root)[0]
+
+    def test_pipeline_of_the_host(self, root):
+        """mmseg's own pipelines for ADE20K state reduce_zero_label once more."""
+        load = [
+            dict(type="LoadImageFromFile"),
+            dict(type="LoadAnnotations", reduce_zero_label=True),
+            dict(type="PackSegInputs"),
+        ]
+        dataset = self.build(root, mark_unknown=True, pipeline=load, **self.held_out)
+        np.testing.assert_array_equal(labels_of(dataset[0]), self.expected(1, 254))
+
+    def test_same_labels_as_the_host(self, root):
+        host = DATASETS.build(
+            dict(
+                type="mmseg.ADE20KDataset",
+                data_root=str(root),
+                data_prefix=self.data_prefix,
+                pipeline=[
+                    dict(type="LoadImageFromFile"),
+                    dict(type="LoadAnnotations"),
+                    dict(type="PackSegInputs"),
+                ],
+            )
+        )
+        ours = self.build(root)
+        assert ours.metainfo["classes"] == host.metainfo["classes"]
+        for a, b in zip(ours, host, strict=True):
+            classes = labels_of(b) < 150
+            np.testing.assert_array_equal(labels_of(a)[classes], labels_of(b)[classes])
+            np.testing.assert_array_equal(labels_of(a) < 150, classes)
 
 
 METAINFO = dict(classes=("a", "b", "c", "d"), palette=[[1, 1, 1], [2, 2, 2], [3, 3, 3], [4, 4, 4]])
@@ -88,6 +160,13 @@ class TestClassesFromTheConfig:
         assert dataset.metainfo["classes"] == tuple(n for n in "abcd" if n not in held_out)
         colours = [value for value in METAINFO["palette"] if "abcd"[value[0] - 1] not in held_out]
         assert dataset.metainfo["palette"] == colours
+
+    def test_reduced_zero_label(self, root):
+        """The host takes 1 off every id before it maps; 254 in a file stays an unknown object."""
+        options = dict(reduce_zero_label=True, unknown_classes="b", mark_unknown=True)
+        dataset = self.build(root, **options)  # the file holds 0 1 2 3 254 255
+        expected = np.resize([255, 0, 254, 1, 254, 255], SIZE)
+        np.testing.assert_array_equal(labels_of(dataset[0]), expected)
 
     def test_classes_from_a_file(self, root):
         (root / "classes.txt").write_text("a\nb\nc\nd\n")

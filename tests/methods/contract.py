@@ -6,6 +6,8 @@ here run on it::
     class TestContract(ClassifierContract):
         def make(self):
             return MyClassifier(self.in_channels, self.num_classes)
+
+A classifier with fitted statistics is fitted before the tests see it.
 """
 
 import copy
@@ -16,6 +18,8 @@ import torch
 from torch import Tensor
 
 from mmosr.methods import OpenSetClassifier
+from mmosr.scores.fitted import Fitted
+from mmosr.utils import InputError
 
 IGNORE = 255
 
@@ -31,6 +35,13 @@ def total_loss(classifier: OpenSetClassifier, embedding: Tensor, labels: Tensor)
     losses = classifier.loss(embedding, labels, IGNORE)
     terms = [value for name, value in losses.items() if name.startswith("loss")]
     return sum(terms) if terms else None
+
+
+def all_scores(classifier: OpenSetClassifier, embedding: Tensor) -> dict[str, Tensor]:
+    """Every anomaly score of an embedding by name."""
+    class_scores = classifier.class_scores(embedding)
+    found = {name: score(class_scores) for name, score in classifier.scores.items()}
+    return found | {name: score(embedding) for name, score in classifier.embedding_scores.items()}
 
 
 class ClassifierContract:
@@ -56,8 +67,19 @@ class ClassifierContract:
         """A classifier that has seen some batches, in evaluation mode."""
         torch.manual_seed(0)
         classifier = self.make()
+        return self.prepare(classifier)
+
+    def prepare(self, classifier: OpenSetClassifier) -> OpenSetClassifier:
+        """Show it some batches, and fit what is to be fitted."""
         for _ in range(3):
             classifier.loss(classifier.embed(self.features()), self.labels(), IGNORE)
+        if isinstance(classifier, Fitted):
+            classifier.begin_fit()
+            for _ in range(3):
+                features, labels = self.features(), self.labels().flatten()
+                rows = features if classifier.fit_on == "features" else classifier.embed(features)
+                classifier.update(as_rows(rows)[labels != IGNORE], labels[labels != IGNORE])
+            classifier.end_fit()
         return classifier.eval()
 
     def features(self) -> Tensor:
@@ -79,12 +101,14 @@ class ClassifierContract:
         classifier.double().train(training)
         features = self.features().double()
         twin = copy.deepcopy(classifier)
-        maps, rows = classifier(features), twin(as_rows(features))
+        maps, rows = classifier.embed(features), twin.embed(as_rows(features))
+        scores = all_scores(classifier, maps), all_scores(twin, rows)
+        maps, rows = classifier.class_scores(maps), twin.class_scores(rows)
         assert maps.shape == (2, self.num_classes, 5, 3)
         torch.testing.assert_close(as_rows(maps), rows, rtol=1e-10, atol=1e-10)
-        for score in classifier.scores.values():
-            assert score(maps).shape == (2, 5, 3)
-            torch.testing.assert_close(score(maps).flatten(), score(rows), rtol=1e-9, atol=1e-9)
+        for name, given in scores[0].items():
+            assert given.shape == (2, 5, 3), name
+            torch.testing.assert_close(given.flatten(), scores[1][name], rtol=1e-9, atol=1e-9)
 
     def test_losses_of_rows_and_maps_agree(self, classifier):
         classifier.double()
@@ -98,32 +122,55 @@ class ClassifierContract:
     def test_float32_under_autocast(self, classifier):
         features = self.features()
         expected = classifier(features)
+        expected_scores = all_scores(classifier, classifier.embed(features))
         for given in (features, features.bfloat16()):
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 class_scores = classifier(given)
-                maps = {name: score(class_scores) for name, score in classifier.scores.items()}
+                maps = all_scores(classifier, classifier.embed(given))
             assert class_scores.dtype == torch.float32
             torch.testing.assert_close(class_scores, expected, rtol=1e-5, atol=1e-3)
-            for name, score in classifier.scores.items():
+            for name, value in expected_scores.items():
                 assert maps[name].dtype == torch.float32
-                torch.testing.assert_close(maps[name], score(expected), rtol=1e-5, atol=1e-3)
+                torch.testing.assert_close(maps[name], value, rtol=1e-5, atol=1e-3)
+
+    def test_training_under_autocast(self, classifier):
+        """The same state after a step as without."""
+        embedding, labels = classifier.train().embed(self.features()).detach(), self.labels()
+        twin = copy.deepcopy(classifier)
+        expected = total_loss(classifier, embedding, labels)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = total_loss(twin, embedding, labels)
+        if expected is not None:
+            assert loss.dtype == torch.float32
+            torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-3)
+        for name, value in classifier.state_dict().items():
+            torch.testing.assert_close(twin.state_dict()[name], value, msg=name)
 
     @pytest.mark.parametrize("scale", [0.0, 1e-4, 1.0, 1e4])
     def test_every_score_is_finite(self, classifier, scale):
-        class_scores = classifier(scale * self.features())
-        assert class_scores.isfinite().all()
+        embedding = classifier.embed(scale * self.features())
+        assert classifier.class_scores(embedding).isfinite().all()
         assert classifier.scores, "a method has at least one score of its own"
-        for name, score in classifier.scores.items():
-            assert score(class_scores).isfinite().all(), name
+        for name, value in all_scores(classifier, embedding).items():
+            assert value.isfinite().all(), name
+
+    def test_names_of_the_scores_differ(self, classifier):
+        assert not classifier.scores.keys() & classifier.embedding_scores.keys()
+
+    def test_unfitted_it_refuses(self):
+        classifier = self.make().eval()
+        if not isinstance(classifier, Fitted):
+            pytest.skip("nothing is fitted")
+        with pytest.raises(InputError, match=f"{type(classifier).__name__} are not fitted"):
+            all_scores(classifier, classifier.embed(self.features()))
 
     def test_a_far_point_is_more_unknown(self, classifier):
         points = self.near_and_far(classifier)
         if not points:
             pytest.skip("near_and_far is not given")
         for name, (near, far) in points.items():
-            score = classifier.scores[name]
-            near, far = classifier.class_scores(near), classifier.class_scores(far)
-            assert score(far).item() > score(near).item(), name
+            near, far = all_scores(classifier, near)[name], all_scores(classifier, far)[name]
+            assert far.item() > near.item(), name
 
     def test_ignored_pixels_do_not_enter_the_loss(self, classifier):
         embedding, labels = classifier.embed(self.features()).detach(), self.labels()
@@ -135,6 +182,17 @@ class ClassifierContract:
         assert total_loss(classifier, changed, labels).item() == before.item()
         changed[1, :, 0] = 3.0  # a labelled row: the loss must notice
         assert total_loss(classifier, changed, labels).item() != before.item()
+
+    def test_one_backward_pass(self, classifier):
+        """A host takes the class scores, then the losses, then one backward pass of both."""
+        classifier.train()
+        embedding = classifier.embed(self.features())
+        class_scores = classifier.class_scores(embedding)
+        loss = total_loss(classifier, embedding, self.labels())
+        total = class_scores.square().mean()
+        (total if loss is None else total + loss).backward()
+        for name, parameter in classifier.named_parameters():
+            assert parameter.grad is None or parameter.grad.isfinite().all(), name
 
     def test_everything_ignored(self, classifier):
         classifier.train()
@@ -159,14 +217,14 @@ class ClassifierContract:
         torch.save(classifier.state_dict(), file)
         file.seek(0)
         torch.manual_seed(99)
-        other = self.make().eval()
         features = self.features()
-        assert not torch.equal(other(features), classifier(features))
+        assert not torch.equal(self.prepare(self.make())(features), classifier(features))
+        other = self.make().eval()
         other.load_state_dict(torch.load(file, weights_only=True), strict=True)
         assert torch.equal(other(features), classifier(features))
-        for name, score in classifier.scores.items():
-            expected = score(classifier(features))
-            assert torch.equal(other.scores[name](other(features)), expected), name
+        loaded = all_scores(other, other.embed(features))
+        for name, expected in all_scores(classifier, classifier.embed(features)).items():
+            assert torch.equal(loaded[name], expected), name
         # Training goes on alike too, as far as it depends on the state.
         embedding, labels = classifier.embed(features).detach(), self.labels()
         for _ in range(2):

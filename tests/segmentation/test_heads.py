@@ -1,13 +1,19 @@
-"""Heads: the contract for each, exact agreement with mmseg, and hosts that cannot be wrapped."""
+"""Heads: the contract for each, exact agreement with mmseg, and what is refused.
+
+The other heads of mmseg are in ``test_hosts.py``.
+"""
+
+import math
 
 import pytest
 import torch
 from mmseg.models.decode_heads import FCNHead
 from mmseg.registry import MODELS as MMSEG_MODELS
+from torch.nn import functional as F
 
 from mmosr.methods import ChannelLinear, OpenSetClassifier
 from mmosr.registry import MODELS
-from mmosr.segmentation import LGMMHead, OpenSetHead
+from mmosr.segmentation import CACHead, LGMMHead, MOvRHead, OpenSetHead
 from mmosr.utils import InputError
 
 from .contract import HIGH, HOSTS, NUM_CLASSES, HeadContract, features, label_samples, random_labels
@@ -41,6 +47,22 @@ class DoublingHead(FCNHead):
         return super().forward(inputs).repeat(1, 2, 1, 1)
 
 
+@MMSEG_MODELS.register_module(name="TestGuidedHead", force=True)
+class GuidedHead(FCNHead):
+    """A head that needs more than the features of the backbone."""
+
+    def forward(self, inputs, depth):
+        return super().forward(inputs)
+
+
+@MMSEG_MODELS.register_module(name="TestOwnLossHead", force=True)
+class OwnLossHead(FCNHead):
+    """A head that trains on something else."""
+
+    def loss(self, inputs, batch_data_samples, train_cfg):
+        return {}
+
+
 class TestLGMMHead(HeadContract):
     def make(self, host, **host_cfg):
         classifier = dict(embed_dims=6, num_components=2, memory_size=50)
@@ -53,6 +75,32 @@ class TestLGMMHeadWithCountedPrior(HeadContract):
     def make(self, host, **host_cfg):
         classifier = dict(embed_dims=6, class_prior="count", normalization="l2")
         return LGMMHead(host, classifier, **host_cfg)
+
+
+class TestCACHead(HeadContract):
+    def make(self, host, **host_cfg):
+        # The other anchors would have to be fitted first.
+        return CACHead(host, dict(test_anchors="fixed", magnitude=2.0), **host_cfg)
+
+    def expected_loss(self, scores, labels):
+        distance = -scores.movedim(1, -1)[labels != 255]
+        own = distance.gather(1, labels[labels != 255, None])
+        tuplet = (own - distance).exp().sum(1).log()
+        return "loss_cac", (tuplet + 0.1 * own[:, 0]).mean()
+
+
+class TestMOvRHead(HeadContract):
+    def make(self, host, **host_cfg):
+        return MOvRHead(host, dict(scale=6.0), **host_cfg)
+
+    def expected_loss(self, scores, labels):
+        theta = (scores.movedim(1, -1)[labels != 255] / 6).acos()
+        turned = torch.where(
+            theta + 0.5 < math.pi, (theta + 0.5).cos(), theta.cos() + math.cos(0.5) - 1
+        )
+        one_hot = F.one_hot(labels[labels != 255], NUM_CLASSES).float()
+        loss = F.binary_cross_entropy_with_logits(6 * turned, one_hot, reduction="none")
+        return "loss_movr", loss.sum(1).mean()
 
 
 class TestLinearHead(HeadContract):
@@ -124,75 +172,81 @@ def wrap(host, **cfg):
 
 
 @pytest.mark.usefixtures("mmseg_scope")
-class TestRefusedHosts:
-    """Heads that do not end in ``conv_seg`` are refused, by name, and not silently misused."""
+class TestMethodHead:
+    """The loss of a method comes with its head, and no other one gets in unseen."""
 
-    def test_segmenter_has_no_conv_seg(self):
-        with pytest.raises(InputError, match="'SegmenterMaskTransformerHead' does not end in conv"):
-            wrap(
-                "SegmenterMaskTransformerHead",
-                in_channels=16,
-                channels=16,
-                num_layers=1,
-                num_heads=2,
-                embed_dims=16,
-            )
+    def make(self, head, classifier=None, **cfg):
+        return head("FCNHead", classifier, num_classes=NUM_CLASSES, **HOSTS["FCNHead"], **cfg)
 
-    def test_knet_has_its_classifier_inside(self):
-        update = dict(
-            type="KernelUpdateHead",
-            num_classes=NUM_CLASSES,
-            num_heads=2,
-            num_ffn_fcs=2,
-            feedforward_channels=16,
-            in_channels=8,
-            out_channels=8,
-            feat_transform_cfg=dict(conv_cfg=dict(type="Conv2d"), act_cfg=None),
-            kernel_updator_cfg=dict(
-                type="KernelUpdator",
-                in_channels=8,
-                feat_channels=8,
-                out_channels=8,
-                norm_cfg=dict(type="LN"),
-            ),
-        )
-        generate = dict(type="FCNHead", in_channels=16, channels=8, num_classes=NUM_CLASSES)
-        cfg = dict(kernel_generate_head=generate, kernel_update_head=[update])
-        with pytest.raises(InputError, match="'IterativeDecodeHead' does not end in conv_seg"):
-            LGMMHead("IterativeDecodeHead", num_stages=1, **cfg)
-
-    def test_cascade_head_needs_another_prediction(self):
-        with pytest.raises(InputError, match="'OCRHead'.*prev_output"):
-            wrap("OCRHead", in_channels=16, channels=8, ocr_channels=4)
-
-    @pytest.mark.parametrize("training", [False, True])
     @pytest.mark.parametrize(
-        ("host", "cfg"),
-        [
-            ("DAHead", dict(in_channels=16, pam_channels=4)),
-            ("EncHead", dict(in_channels=[6, 16], in_index=[0, 1], num_codes=4, add_lateral=False)),
-        ],
+        ("head", "loss"),
+        [(LGMMHead, "CrossEntropyLoss"), (CACHead, "CACLoss"), (MOvRHead, "MOvRLoss")],
     )
-    def test_several_outputs(self, host, cfg, training):
-        head = wrap(host, channels=8, **cfg).train(training)
-        with pytest.raises(InputError, match=f"'{host}' does not return the features"):
-            head(features())
-        with pytest.raises(InputError, match=f"'{host}' does not return the features"):
-            head.loss(features(), label_samples(random_labels(HIGH)), None)
+    def test_default_loss(self, head, loss):
+        assert type(self.make(head).host.loss_decode).__name__ == loss
 
-    @pytest.mark.parametrize("host", ["DDRHead", "PIDHead"])
-    def test_several_outputs_in_training(self, host):
-        cfg = dict(in_channels=16, channels=16, norm_cfg=dict(type="BN"))
-        head = wrap(host, **cfg).train()
-        channels = (8, 16) if host == "DDRHead" else (8, 16, 8)
-        inputs = tuple(torch.randn(2, size, 8, 8) for size in channels)
-        with pytest.raises(InputError, match=f"'{host}' does not return the features"):
-            head.loss(inputs, label_samples(random_labels(HIGH)), None)
+    def test_default_loss_takes_the_scale_of_the_classifier(self):
+        assert self.make(MOvRHead).host.loss_decode.scale == 32
+        assert self.make(MOvRHead, dict(scale=5.0)).host.loss_decode.scale == 5
+
+    def test_own_options_of_the_loss(self):
+        cac = self.make(CACHead, loss_decode=dict(type="mmosr.CACLoss", anchor_weight=0.3))
+        assert cac.host.loss_decode.anchor_weight == 0.3
+        center = self.make(CACHead, loss_decode=dict(type="mmosr.CenterLoss"))
+        assert type(center.host.loss_decode).__name__ == "CenterLoss"
+        parts = [dict(type="mmosr.CACLoss"), dict(type="mmosr.CenterLoss")]
+        assert len(self.make(CACHead, loss_decode=parts).host.loss_decode) == 2
+
+    @pytest.mark.parametrize(
+        ("head", "own"), [(CACHead, "mmosr.CACLoss"), (MOvRHead, "mmosr.MOvRLoss")]
+    )
+    @pytest.mark.parametrize("several", [False, True])
+    def test_inherited_loss_is_refused(self, head, own, several):
+        loss = dict(type="CrossEntropyLoss", use_sigmoid=False)
+        message = f"{head.__name__} trains with {own}.* is CrossEntropyLoss; write.*type='{own}'"
+        with pytest.raises(InputError, match=message):
+            self.make(head, loss_decode=[dict(type=own), loss] if several else loss)
+
+    @pytest.mark.parametrize("several", [False, True])
+    def test_scale_of_another_value_is_refused(self, several):
+        loss = dict(type="mmosr.MOvRLoss", scale=16.0)
+        parts = [dict(type="mmosr.MOvRLoss", scale=8.0), loss] if several else loss
+        with pytest.raises(InputError, match="scale is 16.0 and classifier.scale 8.0"):
+            self.make(MOvRHead, dict(scale=8.0), loss_decode=parts)
+        self.make(MOvRHead, dict(scale=16.0), loss_decode=loss)
+
+    @pytest.mark.parametrize("head", [CACHead, MOvRHead])
+    def test_hard_pixels_are_chosen_by_the_loss_of_the_method(self, head):
+        classifier = dict(test_anchors="fixed") if head is CACHead else None
+        sampler = dict(type="OHEMPixelSampler", min_kept=5)
+        model = self.make(head, classifier, sampler=sampler).eval()
+        labels = random_labels(HIGH)
+        losses = model.loss(features(), label_samples(labels), None)
+        scores = F.interpolate(model(features()), HIGH, mode="bilinear")
+        values = model.host.loss_decode.per_sample(scores, labels.masked_fill(labels == 255, 0))
+        hardest = values[labels != 255].topk(5 * 2).values  # of two images
+        torch.testing.assert_close(losses[model.host.loss_decode.loss_name], hardest.mean())
+
+
+@pytest.mark.usefixtures("mmseg_scope")
+class TestRefusedHosts:
+    """Heads that cannot be wrapped are refused, by name, and not silently misused."""
 
     def test_work_after_conv_seg(self):
         head = wrap("TestDoublingHead", in_channels=16, channels=8)
         with pytest.raises(InputError, match="'DoublingHead' does not return the features"):
             head(features())
+
+    @pytest.mark.parametrize(
+        ("host", "message"),
+        [
+            ("TestGuidedHead", "needs depth beside the backbone's features"),
+            ("TestOwnLossHead", r"has a loss of its own \(loss\)"),
+        ],
+    )
+    def test_head_of_another_kind(self, host, message):
+        with pytest.raises(InputError, match=f"'{host}' {message}"):
+            wrap(host, in_channels=16, channels=8)
 
     def test_binary_head(self):
         with pytest.raises(InputError, match="'FCNHead' has out_channels=1"):

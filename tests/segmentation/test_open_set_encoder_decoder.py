@@ -1,112 +1,29 @@
-"""Anomaly maps of a whole segmentor: values, and that they follow the host's geometry."""
+"""Anomaly maps of a whole segmentor by value."""
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
-from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from scipy.special import logsumexp, softmax
 from torch import distributions, nn
 
-from mmosr.registry import MODELS as MMOSR_MODELS
 from mmosr.utils import InputError
 
-pytestmark = pytest.mark.usefixtures("mmseg_scope")
-C, T = 4, 3.0  # classes, temperature of the mixture
-POST_HOC = ["msp", "max_logit", "entropy", "energy"]
-MIXTURE = ["likelihood", "likelihood_ratio", "centred_energy", "marginal"]
-
-
-@MMOSR_MODELS.register_module(name="TestPixelBackbone", force=True)
-class PixelBackbone(nn.Module):
-    """A 1x1 convolution: every pixel of the output depends on that pixel of the image alone."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(3, 8, 1)
-
-    def forward(self, inputs):
-        return [self.conv(inputs).tanh()]
-
-
-PIXELS = dict(type="mmosr.TestPixelBackbone")
-RESNET = dict(
-    type="ResNetV1c",
-    depth=18,
-    num_stages=2,
-    strides=(1, 2),
-    dilations=(1, 1),
-    out_indices=(0, 1),
-    base_channels=8,
-    norm_cfg=dict(type="BN"),
+from .toy import (
+    MIXTURE,
+    PIXEL_HEAD,
+    PIXELS,
+    POST_HOC,
+    RESNET,
+    C,
+    build,
+    image,
+    maps,
+    predict,
+    reference,
 )
-PIXEL_HEAD = dict(in_channels=8, channels=8, num_convs=0, concat_input=False)
-RESNET_HEAD = dict(in_channels=16, channels=8, num_convs=1, norm_cfg=dict(type="BN"))
 
-
-def build(
-    head="plain", backbone=PIXELS, type="mmosr.OpenSetEncoderDecoder", test_cfg=None, **kwargs
-):
-    """A model with random, reproducible parameters; ``head``: plain or lgmm."""
-    torch.manual_seed(0)
-    decode_head = dict(PIXEL_HEAD if backbone is PIXELS else RESNET_HEAD, num_classes=C)
-    if head == "lgmm":
-        classifier = dict(embed_dims=6, num_components=2, temperature=T, normalization="l2")
-        decode_head.update(type="mmosr.LGMMHead", host="FCNHead", classifier=classifier)
-    else:
-        decode_head["type"] = "FCNHead"
-    cfg = dict(
-        type=type,
-        backbone=backbone,
-        decode_head=decode_head,
-        data_preprocessor=dict(type="SegDataPreProcessor"),
-        test_cfg=ConfigDict(test_cfg or dict(mode="whole")),
-    )
-    model = MODELS.build({**cfg, **kwargs})
-    for parameter in model.parameters():
-        if parameter.dim() > 1:
-            nn.init.normal_(parameter, std=(2 / parameter[0].numel()) ** 0.5)
-    return model.eval()
-
-
-def image(size, seed=0):
-    return torch.randn(3, *size, generator=torch.Generator().manual_seed(seed))
-
-
-def predict(model, *images, ori_shape=None, **meta):
-    """Samples of some images of one size, through ``test_step``."""
-    size = tuple(images[0].shape[1:])
-    samples = [
-        SegDataSample(metainfo=dict(img_shape=size, ori_shape=ori_shape or size, **meta))
-        for _ in images
-    ]
-    with torch.no_grad():
-        return model.test_step(dict(inputs=list(images), data_samples=samples))
-
-
-def reference(name, logits):
-    """The score of class scores ``(C, H, W)`` in NumPy and float64."""
-    logits = logits.double().numpy()
-    posterior = softmax(logits, 0)
-    likelihood = T * (logits + np.log(C))  # uniform prior
-    return {
-        "msp": 1 - posterior.max(0),
-        "max_logit": -logits.max(0),
-        "entropy": -(posterior * np.log(posterior)).sum(0) / np.log(C),
-        "energy": -logsumexp(logits, 0),
-        "likelihood": -likelihood.max(0),
-        "likelihood_ratio": likelihood.mean(0) - likelihood.max(0),
-        "centred_energy": -16 * logsumexp((likelihood - likelihood.mean(0)) / 16, 0),
-        "marginal": np.log(C) - logsumexp(likelihood, 0),
-    }[name]
-
-
-def maps(sample):
-    """Logits and all score maps of a sample, as one tensor."""
-    scores = sample.pred_anomaly
-    return torch.cat([sample.seg_logits.data, *(scores.get(key) for key in sorted(scores.keys()))])
+pytestmark = pytest.mark.usefixtures("mmseg_scope")
 
 
 @pytest.mark.parametrize(
@@ -192,85 +109,6 @@ def test_loss_is_that_of_the_host(head):
     assert losses[0].keys() == losses[1].keys()
     for name, value in losses[0].items():
         torch.testing.assert_close(value, losses[1][name], rtol=0, atol=0)
-
-
-@pytest.mark.parametrize("head", ["plain", "lgmm"])
-class TestGeometry:
-    """Scores are maps of the class scores, so all that the host does to these reaches them."""
-
-    def scores(self, head):
-        return POST_HOC if head == "plain" else [*MIXTURE, *POST_HOC]
-
-    def test_slide_equals_whole_on_one_window(self, head):
-        window = dict(mode="slide", crop_size=(16, 24), stride=(8, 8))
-        results = [
-            maps(predict(build(head, RESNET, test_cfg=cfg, score=POST_HOC), image((16, 24)))[0])
-            for cfg in (window, dict(mode="whole"))
-        ]
-        torch.testing.assert_close(*results)
-
-    def test_overlapping_windows(self, head):
-        window = dict(mode="slide", crop_size=(12, 12), stride=(7, 9))
-        results = [
-            maps(predict(build(head, test_cfg=cfg, score=self.scores(head)), image((30, 41)))[0])
-            for cfg in (window, dict(mode="whole"))
-        ]
-        torch.testing.assert_close(*results)
-
-    @pytest.mark.parametrize(("direction", "axis"), [("horizontal", 2), ("vertical", 1)])
-    def test_flip_is_undone(self, head, direction, axis):
-        model = build(head, score=self.scores(head))
-        picture = image((9, 14))
-        flipped = predict(model, picture.flip(axis), flip=True, flip_direction=direction)
-        torch.testing.assert_close(maps(flipped[0]), maps(predict(model, picture)[0]))
-
-    @pytest.mark.parametrize("mode", ["whole", "slide"])
-    def test_padding_never_leaks(self, head, mode):
-        test_cfg = dict(mode=mode, crop_size=(16, 16), stride=(10, 10))
-        kwargs = dict(test_cfg=test_cfg, score=self.scores(head))
-        padding = dict(type="SegDataPreProcessor", pad_val=50, test_cfg=dict(size_divisor=32))
-        model, padded = build(head, **kwargs), build(head, data_preprocessor=padding, **kwargs)
-        picture = image((20, 33))
-        # The resize after it must not see the padding either.
-        for ori_shape in ((20, 33), (41, 70)):
-            seen = predict(padded, picture, ori_shape=ori_shape)[0]
-            expected = predict(model, picture, ori_shape=ori_shape)[0]
-            assert seen.metainfo["pad_shape"] == (32, 64)
-            torch.testing.assert_close(maps(seen), maps(expected))
-
-    def test_padding_on_all_sides(self, head):
-        model = build(head, score=self.scores(head))
-        picture = image((10, 12))
-        padded = nn.functional.pad(picture, (3, 5, 2, 4), value=50)
-        seen = predict(model, padded, ori_shape=(10, 12), padding_size=[3, 5, 2, 4])
-        torch.testing.assert_close(maps(seen[0]), maps(predict(model, picture)[0]))
-
-    def test_scores_are_taken_after_the_resize(self, head):
-        model = build(head, score=self.scores(head))
-        picture = image((8, 10))
-        (sample,) = predict(model, picture, ori_shape=(31, 37))
-        small = predict(model, picture)[0]
-        resized = nn.functional.interpolate(small.seg_logits.data[None], (31, 37), mode="bilinear")
-        torch.testing.assert_close(sample.seg_logits.data, resized[0])
-        for name in model.score_names:
-            expected = reference(name, resized[0])
-            np.testing.assert_allclose(
-                sample.pred_anomaly.get(name)[0], expected, rtol=1e-4, atol=1e-4
-            )
-
-    def test_batch_of_images_of_different_original_shape(self, head):
-        model = build(head, RESNET, score=self.scores(head))
-        pictures = [image((16, 24)), image((16, 24), 1)]
-        shapes = [(20, 30), (33, 17)]
-        samples = [
-            SegDataSample(metainfo=dict(img_shape=(16, 24), ori_shape=shape)) for shape in shapes
-        ]
-        with torch.no_grad():
-            batch = model.test_step(dict(inputs=pictures, data_samples=samples))
-        for picture, shape, sample in zip(pictures, shapes, batch, strict=True):
-            assert sample.pred_anomaly.data.shape == (1, *shape)
-            alone = predict(model, picture, ori_shape=shape)[0]
-            torch.testing.assert_close(maps(sample), maps(alone), rtol=1e-4, atol=1e-5)
 
 
 def test_without_data_samples():

@@ -1,0 +1,288 @@
+"""The pass over training data that fits statistics: its data loader, and the pass itself."""
+
+import copy
+import logging
+import random
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, broadcast, get_world_size
+from mmengine.logging import print_log
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmosr.scores import Fitted
+from mmosr.segmentation.fitting import fit_step
+from mmosr.utils import InputError
+
+from .checkpoint import unwrap
+
+# Name of the classifier in `AnomalyMaps.fitted_parts`; its statistics change the class scores.
+CLASSIFIER = "classifier"
+_PARTS_OF_A_PASS = 10
+
+
+# --- the data loader ----------------------------------------------------------------------------
+
+
+def find_test_pipeline(cfg: Config) -> list[dict]:
+    """The pipeline of the config's test data.
+
+    Raises:
+        InputError: There is none.
+    """
+    dataset = find_test_dataset(cfg)
+    steps = dataset.get("pipeline") or cfg.get("test_pipeline")
+    if not steps:
+        raise InputError("the config has no test pipeline: set test_dataloader.dataset.pipeline")
+    return [dict(step) for step in steps]
+
+
+def find_test_dataset(cfg: Config) -> dict:
+    """The config of the (first) test data set, without wrappers; empty when there is none."""
+    dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
+    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
+        dataset = dataset.get("dataset") or dataset["datasets"][0]
+    return dataset
+
+
+def loads_labels(step: Mapping) -> bool:
+    """Whether a step of a pipeline loads labels."""
+    kind = step["type"]
+    return (kind if isinstance(kind, str) else kind.__name__).endswith("Annotations")
+
+
+def fit_dataloader(cfg: Config, split: str = "train") -> dict:
+    """Config of the data loader of one pass that fits statistics.
+
+    It shows every image once, as in a test: data sets that repeat or mix images are unwrapped, a
+    ``ConcatDataset`` is kept, the steps are those of the test, with the labels loaded as in the
+    data set's own pipeline. On several ranks no image counts twice. Batch size and workers are
+    those of the test. Keys of ``fit_dataloader`` in the config, the whole loader or a part of it,
+    replace these for the training data.
+
+    Args:
+        cfg: The whole config; not changed.
+        split: ``'train'`` or ``'val'``.
+
+    Raises:
+        InputError: The config lacks the data, or a test pipeline that loads labels.
+    """
+    own = (cfg.get("fit_dataloader") or {}) if split == "train" else {}
+    test = cfg.get("test_dataloader") or {}
+    loader = dict(
+        batch_size=test.get("batch_size") or 1,
+        num_workers=test.get("num_workers", 0),
+        persistent_workers=False,
+        sampler=dict(type="DefaultSampler", shuffle=False, round_up=False),
+    )
+    if "dataset" not in own:
+        dataset = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
+        if not dataset:
+            raise InputError(
+                f"statistics are fitted on the {split} data, and the config has no "
+                f"{split}_dataloader"
+            )
+        steps = find_test_pipeline(cfg)
+        if not any(loads_labels(step) for step in steps):
+            raise InputError(
+                "statistics are fitted on labelled images, and the test pipeline of the config "
+                "loads no labels: add LoadAnnotations to it, or set fit_dataloader"
+            )
+        loader["dataset"] = _for_one_pass(dataset, steps)
+    loader.update(own)
+    return copy.deepcopy(loader)
+
+
+def _for_one_pass(dataset: Mapping, steps: list[dict]) -> dict:
+    """A data set without wrappers that repeat or mix images, with the steps of the test."""
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+    if "datasets" in dataset:
+        return dict(dataset, datasets=[_for_one_pass(part, steps) for part in dataset["datasets"]])
+    # The labels of the test data may be of another kind.
+    own = [step for step in dataset.get("pipeline") or () if loads_labels(step)]
+    return dict(dataset, pipeline=[own[0] if own and loads_labels(s) else s for s in steps])
+
+
+# --- the pass -----------------------------------------------------------------------------------
+
+
+def fittable_parts(model: nn.Module) -> dict[str, Fitted]:
+    """What a model, wrapped or not, has to fit; empty for a model without anomaly scores."""
+    model = unwrap(model)
+    return model.fitted_parts() if hasattr(model, "fitted_parts") else {}
+
+
+def fit_statistics(
+    model: nn.Module, loaders: Mapping[str, DataLoader], names: Iterable[str] | None = None
+) -> list[str]:
+    """Fit statistics of a model in one streamed pass over each split that they need.
+
+    The classifier comes first, in a pass of its own, since its statistics change the class scores
+    that the others are fitted on. The modes of all modules, the buffers of the host and the
+    random state are afterwards what they were. On several ranks all must call this together; they
+    see through the buffers of the first, which saves the checkpoint, and fail together.
+
+    Args:
+        model: May be wrapped for distribution or test-time augmentation.
+        loaders: Data loader of each split that is needed, see :func:`fit_dataloader`.
+        names: Keys of ``AnomalyMaps.fitted_parts``; default: all.
+
+    Returns:
+        Warnings for the user, which are logged too.
+
+    Raises:
+        InputError: An image without labels, no labelled pixel, or values that are not finite.
+    """
+    model = unwrap(model)
+    parts = fittable_parts(model)
+    if names is not None:
+        parts = {name: parts[name] for name in names}
+    classifier = {name: part for name, part in parts.items() if name == CLASSIFIER}
+    scores = {name: part for name, part in parts.items() if name != CLASSIFIER}
+    with ExitStack() as stack:
+        stack.enter_context(keep_random_state())
+        stack.enter_context(_evaluation(model))
+        stack.enter_context(_buffers_of_first_rank(model, parts))
+        for part in classifier.values():
+            # In training its class scores need no statistics. Not `train()`: what is below it,
+            # such as normalisation, stays in evaluation mode.
+            part.training = True
+        warnings = _fit_splits(model, loaders, classifier)
+        for part in classifier.values():
+            part.training = False
+        return warnings + _fit_splits(model, loaders, scores)
+
+
+def _fit_splits(
+    model: nn.Module, loaders: Mapping[str, DataLoader], parts: Mapping[str, Fitted]
+) -> list[str]:
+    warnings = []
+    for split in sorted({part.fit_split for part in parts.values()}):
+        chosen = {name: part for name, part in parts.items() if part.fit_split == split}
+        warnings += _fit_pass(model, loaders[split], chosen)
+    return warnings
+
+
+def _fit_pass(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted]) -> list[str]:
+    names = ", ".join(parts)
+    start = time.monotonic()
+    for part in parts.values():
+        part.begin_fit()
+    images = _stream(model, loader, parts, names)
+    warnings = []
+    for name, part in parts.items():
+        warning = part.end_fit()
+        print_log(
+            f"Fitted {name} on {images} images in {time.monotonic() - start:.0f} s.",
+            logger="current",
+        )
+        if warning:
+            warnings.append(f"{name}: {warning}")
+            print_log(warnings[-1], logger="current", level=logging.WARNING)
+    return warnings
+
+
+def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], names: str) -> int:
+    """Show all batches to the parts; return the number of images on all ranks."""
+    total, length = len(loader.dataset), len(loader)
+    start, done, before = time.monotonic(), 0, 0
+    batches = iter(loader)
+    for index in range(_PARTS_OF_A_PASS):
+        error = None
+        try:
+            # As many parts on each rank, however few its batches are: they meet after each.
+            for _ in range(_cut(length, index + 1) - _cut(length, index)):
+                done += _show(model, next(batches), parts)
+        except Exception as failure:  # raised again at once, but on all ranks
+            error = failure
+        everywhere = _meet(done, error)
+        if everywhere > before:
+            seconds = (time.monotonic() - start) / everywhere * max(total - everywhere, 0)
+            print_log(
+                f"Fitting {names}: {everywhere} of {total} images, eta: "
+                f"{timedelta(seconds=round(seconds))}",
+                logger="current",
+            )
+        before = everywhere
+    return before
+
+
+def _cut(length: int, index: int) -> int:
+    return length * index // _PARTS_OF_A_PASS
+
+
+def _show(model: nn.Module, data: dict, parts: Mapping[str, Fitted]) -> int:
+    """Show a batch; images of different sizes, which make no batch, one by one."""
+    inputs = data["inputs"]
+    if len({tuple(image.shape) for image in inputs}) > 1:
+        for index in range(len(inputs)):
+            fit_step(model, {key: [value[index]] for key, value in data.items()}, parts)
+    else:
+        fit_step(model, data, parts)
+    return len(inputs)
+
+
+def _meet(done: int, error: Exception | None) -> int:
+    """Add up the images done on all ranks; an error on one of them is one on all."""
+    states = all_gather_object((done, None if error is None else str(error)))
+    if error is not None:
+        raise error
+    for rank, (_, text) in enumerate(states):
+        if text is not None:
+            raise InputError(f"fitting failed in process {rank}: {text}")
+    return sum(images for images, _ in states)
+
+
+@contextmanager
+def keep_random_state() -> Iterator[None]:
+    """Leave the random state of torch, NumPy and Python as it was, whatever is drawn inside."""
+    # Fitting happens on the current device alone.
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)
+
+
+@contextmanager
+def _evaluation(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode; afterwards each module has its own mode again, frozen ones too."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@contextmanager
+def _buffers_of_first_rank(model: nn.Module, parts: Mapping[str, Fitted]) -> Iterator[None]:
+    """Give all ranks the running means of the first rank, which saves the checkpoint.
+
+    Without SyncBN they differ, and half of the statistics would be those of another network. Each
+    rank gets its own back; only what is being fitted is left alone.
+    """
+    if get_world_size() == 1:
+        yield
+        return
+    fitted = {id(buffer) for part in parts.values() for buffer in part.buffers()}
+    buffers = [b for b in model.buffers() if b.is_floating_point() and id(b) not in fitted]
+    own = [buffer.clone() for buffer in buffers]
+    for buffer in buffers:
+        broadcast(buffer)
+    try:
+        yield
+    finally:
+        for buffer, value in zip(buffers, own, strict=True):
+            buffer.copy_(value)

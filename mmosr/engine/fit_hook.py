@@ -1,0 +1,122 @@
+"""Fitting statistics while a model is trained, so that they are saved with its weights."""
+
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
+from mmengine.runner import Runner
+from torch import nn
+
+from mmosr.registry import HOOKS
+from mmosr.utils import InputError
+
+from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
+from .fit import fit_dataloader, fit_statistics, fittable_parts, keep_random_state
+
+
+@HOOKS.register_module()
+class FitHook(Hook):
+    """Fit all statistics of the model whenever its weights are about to be saved or validated.
+
+    That is before each checkpoint that a ``CheckpointHook`` writes, and before a validation unless
+    it follows a checkpoint of the same weights. The pass runs over the training data, see
+    :func:`~mmosr.engine.fit_dataloader`, on all ranks. A training step makes the statistics stale:
+    they count as unfitted until the next pass. Checkpoints carry them beside the weights, and
+    whatever is loaded with this hook gets its own. For a model with nothing to fit, it does
+    nothing.
+
+    Args:
+        interval: Fit only for checkpoints whose iteration (or epoch, if they are written by epoch)
+            is a multiple of it, and for the last; the others then hold no statistics. Validations
+            are not concerned: they need the statistics.
+
+    Raises:
+        InputError: The data cannot be found, or the run averages weights (``EMAHook``): fit these
+            with ``tools/fit_score.py`` afterwards.
+    """
+
+    # Before CheckpointHook (VERY_LOW); `after_train` would be too late for the last checkpoint.
+    priority = "LOW"
+
+    def __init__(self, interval: int = 1) -> None:
+        if interval < 1:
+            raise InputError(f"FitHook: interval must be at least 1, got {interval}")
+        self.interval = interval
+        self._loaders: dict = {}
+        self._stale = False
+
+    def before_train(self, runner: Runner) -> None:
+        parts = fittable_parts(runner.model)
+        if not parts:
+            return
+        if any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise InputError(
+                "FitHook cannot fit the averaged weights of EMAHook: leave one of the two out of "
+                "custom_hooks, and run tools/fit_score.py on the checkpoint"
+            )
+        # Built here so that wrong settings show now, and not at the first checkpoint.
+        with keep_random_state():
+            for split in {part.fit_split for part in parts.values()}:
+                loader = fit_dataloader(runner.cfg, split)
+                self._loaders[split] = runner.build_dataloader(loader, seed=runner.seed)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        if not self._stale:
+            _forget(runner.model)
+            self._stale = True
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        if any(
+            self.every_n_train_iters(runner, hook.interval, hook.save_begin)
+            and self.every_n_train_iters(runner, self.interval)
+            or hook.save_last
+            and self.is_last_train_iter(runner)
+            for hook in _checkpoint_hooks(runner, by_epoch=False)
+        ):
+            self._fit(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if any(
+            self.every_n_epochs(runner, hook.interval, hook.save_begin)
+            and self.every_n_epochs(runner, self.interval)
+            or hook.save_last
+            and self.is_last_train_epoch(runner)
+            for hook in _checkpoint_hooks(runner, by_epoch=True)
+        ):
+            self._fit(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        self._fit(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if fittable_parts(runner.model):
+            statistics = unwrap(runner.model).score_statistics()
+            if statistics:
+                checkpoint[SCORE_STATISTICS] = statistics
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        _forget(runner.model)
+        try:
+            load_statistics(runner.model, checkpoint)
+        except InputError as error:
+            # Weights for fine-tuning may be of other classes. A score says that it is unfitted.
+            runner.logger.warning(str(error))
+
+    def _fit(self, runner: Runner) -> None:
+        """Fit unless the statistics are those of the present weights."""
+        if self._stale and self._loaders:
+            fit_statistics(runner.model, self._loaders)
+            self._stale = False
+
+
+def _checkpoint_hooks(runner: Runner, by_epoch: bool) -> list[CheckpointHook]:
+    return [
+        hook
+        for hook in runner.hooks
+        if isinstance(hook, CheckpointHook) and hook.by_epoch == by_epoch
+    ]
+
+
+def _forget(model: nn.Module) -> None:
+    """Mark all statistics as unfitted."""
+    for part in fittable_parts(model).values():
+        part.fitted.fill_(False)

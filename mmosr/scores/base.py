@@ -1,0 +1,159 @@
+"""What a post-hoc score is, and how one is built from its name."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from mmosr.registry import SCORES
+from mmosr.utils import InputError
+
+from .fitted import Fitted
+
+
+class Score(nn.Module):
+    """A post-hoc anomaly score; larger = more unknown.
+
+    Args:
+        num_classes: Known classes C.
+        feature_dims: Channels D of the features; None where the host has no features that are
+            followed by one linear classifier.
+    """
+
+    # 'logits': of class scores (N, C, *S), at the full resolution of the image.
+    # 'features': of what enters the classifier, (N, D, *S), at its own resolution.
+    # 'inputs': of network inputs (N, 3, H, W) and the function from those to the logits.
+    space: ClassVar[str] = "logits"
+
+    def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
+        super().__init__()
+        self.num_classes, self.feature_dims = num_classes, feature_dims
+        if self.space == "features" and feature_dims is None:
+            raise InputError(
+                f"score {type(self).__name__} needs the features before the last layer, and this "
+                "model's decode head does not end in conv_seg: choose a score of the logits"
+            )
+
+
+class Formula(Score):
+    """A registered function of the logits."""
+
+    def __init__(self, function: Callable[..., Tensor], num_classes: int, **options) -> None:
+        super().__init__(num_classes)
+        self.function = partial(function, **options)
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return self.function(logits)
+
+
+class FittedScore(Fitted, Score):
+    """A score with fitted statistics, which stay out of the state dict of the model.
+
+    So any checkpoint of the host still fits. The statistics travel beside the weights: see
+    :meth:`statistics`. A subclass of the space of logits or features gives :meth:`score`,
+    ``accumulate`` and ``estimate``.
+    """
+
+    def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
+        super().__init__(num_classes, feature_dims)
+        self.register_buffer("fitted", torch.tensor(False), persistent=False)
+
+    def add_statistic(self, name: str, *shape: int) -> None:
+        """Register a float32 statistic, zero until it is fitted."""
+        self.register_buffer(name, torch.zeros(shape), persistent=False)
+
+    @torch.no_grad()
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scores ``(N, *S)`` of ``(N, C or D, *S)``, in float32 also under autocast.
+
+        Raises:
+            InputError: Unfitted, or another number of channels.
+        """
+        self.require_fitted("the statistics")
+        self._require_channels(maps)
+        with torch.autocast(maps.device.type, enabled=False):
+            return self.score(maps.float())
+
+    def score(self, maps: Tensor) -> Tensor:
+        """Scores ``(N, *S)`` of float32 maps ``(N, C or D, *S)``."""
+        raise NotImplementedError
+
+    def require_rows(self, rows: Tensor, labels: Tensor) -> None:
+        """Refuse what are not rows ``(M, C or D)`` with one label each.
+
+        Raises:
+            InputError: Names the shapes.
+        """
+        self._require_channels(rows)
+        if rows.dim() != 2 or labels.shape != rows.shape[:1]:
+            raise InputError(
+                f"{type(self).__name__} is fitted on rows (M, {rows.shape[1]}) and labels (M,), "
+                f"got {tuple(rows.shape)} and {tuple(labels.shape)}: flatten the maps first"
+            )
+
+    def _require_channels(self, maps: Tensor) -> None:
+        channels = self.num_classes if self.space == "logits" else self.feature_dims
+        if maps.dim() < 2 or maps.shape[1] != channels:
+            raise InputError(
+                f"{type(self).__name__} was built for {self.space} (N, {channels}, ...), got "
+                f"{tuple(maps.shape)}: build and fit it for this model"
+            )
+
+    def statistics(self) -> dict[str, Tensor]:
+        """The fitted statistics by name, on the CPU; empty when unfitted."""
+        if not self.fitted:
+            return {}
+        return {n: b.detach().cpu().clone() for n, b in self.named_buffers() if n != "fitted"}
+
+    def load_statistics(self, values: Mapping[str, Tensor]) -> None:
+        """Take over what :meth:`statistics` gave.
+
+        Raises:
+            InputError: Of another score or another number of classes or features.
+        """
+        own = {n: b for n, b in self.named_buffers() if n != "fitted"}
+        for name, buffer in own.items():
+            if name not in values or values[name].shape != buffer.shape:
+                found = tuple(values[name].shape) if name in values else "none"
+                raise InputError(
+                    f"the statistics of {type(self).__name__} in the checkpoint do not fit: "
+                    f"{name} has shape {tuple(buffer.shape)}, found {found}; "
+                    "run tools/fit_score.py again"
+                )
+        for name, buffer in own.items():
+            buffer.copy_(values[name])
+        self.fitted.fill_(True)
+
+
+def build_score(
+    config: str | Mapping[str, Any], num_classes: int, feature_dims: int | None = None
+) -> Score:
+    """Build a score from its name, or from ``dict(type=NAME, **options)``.
+
+    Args:
+        config: The name or dict; a ``name`` in it is left out.
+        num_classes: Known classes.
+        feature_dims: See :class:`Score`.
+
+    Raises:
+        InputError: No such score, or an option that it does not have.
+    """
+    SCORES.import_from_location()
+    options = {"type": config} if isinstance(config, str) else dict(config)
+    options.pop("name", None)
+    kind = options.pop("type", None)
+    part = SCORES.module_dict.get(kind)
+    if part is None:
+        raise InputError(
+            f"there is no score '{kind}': choose from {', '.join(sorted(SCORES.module_dict))}"
+        )
+    try:
+        if isinstance(part, type):
+            return part(num_classes, feature_dims, **options)
+        formula = Formula(part, num_classes, **options)
+        formula(torch.zeros(1, num_classes))
+        return formula
+    except (TypeError, ValueError) as error:
+        raise InputError(f"score '{kind}': {error}") from error
