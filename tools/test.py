@@ -5,9 +5,11 @@ import os
 import sys
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS, init_default_scope
+from mmengine.registry import HOOKS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
+from mmseg.registry import METRICS
 
+from mmosr.engine import FitHook
 from mmosr.engine.checkpoint import check_safe
 from mmosr.segmentation import set_scores
 from mmosr.utils import InputError
@@ -68,9 +70,26 @@ def set_tta(cfg: Config) -> None:
     cfg.model = tta_model
 
 
-def set_output(cfg: Config, folder: str) -> None:
+def set_fit_hook(cfg: Config) -> None:
+    """Let the scores get the statistics that the checkpoint carries."""
+    hooks = list(cfg.get("custom_hooks") or [])
+    if not any(HOOKS.get(hook["type"]) is FitHook for hook in hooks):
+        cfg.custom_hooks = [*hooks, dict(type="mmosr.FitHook")]
+
+
+def evaluators_of(cfg: Config) -> list[dict]:
     evaluators = cfg.test_evaluator
-    for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
+    return list(evaluators) if isinstance(evaluators, (list, tuple)) else [evaluators]
+
+
+def gives_anomaly_figures(cfg: Config) -> bool:
+    """False where all evaluators are mmseg's own, which know the labels alone."""
+    kinds = [METRICS.get(evaluator["type"]) for evaluator in evaluators_of(cfg)]
+    return not all(kind is not None and kind.__module__.startswith("mmseg.") for kind in kinds)
+
+
+def set_output(cfg: Config, folder: str) -> None:
+    for evaluator in evaluators_of(cfg):
         evaluator.output_dir = folder
         evaluator.keep_results = True
 
@@ -83,9 +102,10 @@ def main() -> None:
     for key in ("test_dataloader", "test_evaluator", "test_cfg"):
         if cfg.get(key) is None:
             raise InputError(f"config {args.config} has no '{key}', so there is nothing to test")
+    init_default_scope(cfg.get("default_scope") or "mmseg")
     if args.score:
-        init_default_scope(cfg.get("default_scope") or "mmseg")
         set_scores(cfg.model, args.score)
+    set_fit_hook(cfg)
     if args.show or args.show_dir:
         set_drawing(cfg, args)
     if args.tta:
@@ -99,6 +119,11 @@ def main() -> None:
 
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     check_safe(cfg.load_from, args.trust_checkpoint, runner.model)
+    if args.score and not gives_anomaly_figures(cfg):
+        runner.logger.warning(
+            "The evaluator gives no figures of the anomaly scores: set "
+            "test_evaluator=dict(type='mmosr.OpenSetMetric') in the config."
+        )
     runner.test()
 
 

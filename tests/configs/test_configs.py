@@ -1,79 +1,50 @@
-"""Every config builds, twins differ only where they should, and the paper's settings are there."""
+"""Every config builds, and twins differ only where they should."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.evaluator import Evaluator
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DATASETS, HOOKS, VISUALIZERS
-from mmengine.runner import Runner
+from mmengine.registry import HOOKS, VISUALIZERS
+from mmengine.runner import get_priority
 from mmengine.visualization import Visualizer
 from mmseg.registry import MODELS
-from torch import nn
 
 from mmosr.datasets import OpenSetSegDataset
-from mmosr.methods import GaussianMixture, GaussianMixtureClassifier
+
+from .support import CONFIGS, LOADERS, METHODS, ROOT, build, dataset, leaves
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
-ROOT = Path(__file__).parents[2] / "configs"
-CONFIGS = sorted(path.name for path in ROOT.glob("*.py"))
-LGMM = [name for name in CONFIGS if name.startswith("lgmm_")]
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+TWINS = [name for name in CONFIGS if not name.startswith("softmax_")]
 
 
-@pytest.fixture(scope="module")
-def built():
-    """Function from a config's name to the config and its model, each built once."""
-    models = {}
-
-    def get(name):
-        if name not in models:
-            cfg = Config.fromfile(ROOT / name)
-            models[name] = cfg, MODELS.build(cfg.model)
-        return models[name]
-
-    return get
+@pytest.fixture(scope="module", params=CONFIGS)
+def built(request):
+    """Each config and its model, built once for all tests of it and then forgotten."""
+    return build(request.param)
 
 
-def leaves(node, path=""):
-    """All values of a nested config by their dotted path."""
-    if isinstance(node, dict):
-        items = node.items()
-    elif isinstance(node, (list, tuple)) and any(isinstance(item, dict) for item in node):
-        items = enumerate(node)
-    else:
-        return {path: node}
-    values = {}
-    for key, value in items:
-        values.update(leaves(value, f"{path}.{key}" if path else str(key)))
-    return values
+def test_every_method_has_every_network_and_data_set():
+    data = ("cityscapes", "ade20k", "camvid", "demo")
+    networks = ("deeplabv3plus", "segformer")
+    expected = {f"{m}_{n}_{d}.py" for m in METHODS for n in networks for d in data}
+    expected |= {f"{m}_deeplabv3plus_camvid-carsign.py" for m in METHODS}
+    assert set(CONFIGS) == expected
 
 
-def dataset(cfg, loader):
-    """The data set of a loader without its files."""
-    return DATASETS.build(dict(cfg[loader].dataset, lazy_init=True))
-
-
-def test_there_are_configs():
-    assert len(CONFIGS) >= 8 and len(LGMM) >= 4
-
-
-@pytest.mark.parametrize("name", CONFIGS)
 class TestEveryConfig:
-    def test_model(self, built, name):
-        cfg, model = built(name)
+    def test_model(self, built):
+        cfg, model = built
         assert type(model).__name__ == "OpenSetEncoderDecoder"
         scores = cfg.model.score
         assert model.score_names == tuple([scores] if isinstance(scores, str) else scores)
         size = cfg.model.data_preprocessor.get("size")
         assert model.data_preprocessor.size == size
 
-    def test_classes_of_data_and_model_agree(self, built, name):
-        cfg, model = built(name)
+    def test_classes_of_data_and_model_agree(self, built):
+        cfg, model = built
         for loader in LOADERS:
             data = dataset(cfg, loader)
             assert isinstance(data, OpenSetSegDataset)
@@ -84,8 +55,8 @@ class TestEveryConfig:
         assert not dataset(cfg, "train_dataloader").mark_unknown
         assert dataset(cfg, "test_dataloader").mark_unknown
 
-    def test_pipelines(self, name):
-        cfg = Config.fromfile(ROOT / name)
+    def test_pipelines(self, built):
+        cfg, _ = built
         for loader in LOADERS:
             pipeline = Compose(cfg[loader].dataset.pipeline)
             names = [type(transform).__name__ for transform in pipeline.transforms]
@@ -99,8 +70,8 @@ class TestEveryConfig:
                 # Labels keep their full size: nothing that resizes comes after them.
                 assert names[names.index("LoadOpenSetAnnotations") + 1 :] == ["PackSegInputs"]
 
-    def test_evaluators_and_hooks(self, name):
-        cfg = Config.fromfile(ROOT / name)
+    def test_evaluators_and_hooks(self, built):
+        cfg, _ = built
         for key in ("val_evaluator", "test_evaluator"):
             (metric,) = Evaluator(cfg[key]).metrics
             assert type(metric).__name__ == "OpenSetMetric"
@@ -109,18 +80,35 @@ class TestEveryConfig:
             assert HOOKS.build(hook) is not None
         assert isinstance(VISUALIZERS.build(dict(cfg.visualizer, vis_backends=None)), Visualizer)
 
-    def test_optimiser_has_every_parameter_once(self, built, name):
-        cfg, model = built(name)
+    def test_optimiser(self, built):
+        """Every parameter once, with the rate and the decay that the schedule states for it."""
+        cfg, model = built
+        expected = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-        seen = [p for group in wrapper.optimizer.param_groups for p in group["params"]]
-        expected = [p for p in model.parameters() if p.requires_grad]
-        assert len(seen) == len({id(p) for p in seen}) == len(expected)
-        assert {id(p) for p in seen} == {id(p) for p in expected}
-        assert wrapper.param_groups[0]["lr"] == cfg.optim_wrapper.optimizer.lr
-        assert wrapper.param_groups[0]["momentum"] == 0.9
+        seen = [id(p) for group in wrapper.optimizer.param_groups for p in group["params"]]
+        assert len(seen) == len(expected) and set(seen) == expected.keys()
+        theta = [name for name in expected.values() if ".mixture." in name]
+        assert len(theta) == (2 if "lgmm_" in cfg.filename else 0)
+        optimizer, network = cfg.optim_wrapper.optimizer, cfg.filename.split("_")[1]
+        assert optimizer.type == {"deeplabv3plus": "SGD", "segformer": "AdamW"}[network]
+        fine_tuned = network == "segformer" and "Pretrained" in str(cfg.model.backbone.init_cfg)
+        for group in wrapper.optimizer.param_groups:
+            for name in (expected[id(p)] for p in group["params"]):
+                if ".mixture." in name:  # L-GMM's theta has an optimiser of its own
+                    assert group["lr"] == 1e-3 and group["betas"] == (0.9, 0.99)
+                    assert group["weight_decay"] == 0 and len(group["params"]) == 2
+                    continue
+                in_head = "head" in name
+                assert group["lr"] == optimizer.lr * (10 if fine_tuned and in_head else 1), name
+                free = network == "segformer" and "norm" in name and not (fine_tuned and in_head)
+                assert group["weight_decay"] == (0 if free else optimizer.weight_decay), name
+                if network == "segformer":
+                    assert group["betas"] == (0.9, 0.999) and "momentum" not in group
+                else:
+                    assert group["momentum"] == 0.9 and "betas" not in group
 
-    def test_schedule_spans_the_training(self, name):
-        cfg = Config.fromfile(ROOT / name)
+    def test_schedule_spans_the_training(self, built):
+        cfg, _ = built
         assert cfg.train_cfg.type == "IterBasedTrainLoop"
         for before, after in pairwise(cfg.param_scheduler):
             assert before.end == after.begin
@@ -128,132 +116,51 @@ class TestEveryConfig:
         assert cfg.param_scheduler[-1].end == cfg.train_cfg.max_iters
         assert cfg.train_cfg.max_iters % cfg.train_cfg.val_interval == 0
 
+    def test_tta(self, built):
+        cfg, _ = built
+        _, augment = Compose(cfg.tta_pipeline).transforms
+        kinds = [{type(t).__name__ for t in view.transforms} for view in augment.subroutines]
+        views = len(cfg.tta_ratios) * 2
+        assert len(kinds) == views >= 8
+        expected = {"Resize", "RandomFlip", "LoadOpenSetAnnotations", "PackSegInputs"}
+        assert all(kind == expected for kind in kinds)
+        for view in augment.subroutines:  # labels are loaded after the geometry
+            assert type(view.transforms[-2]).__name__ == "LoadOpenSetAnnotations"
+        assert MODELS.get(cfg.tta_model.type).__name__ == "OpenSetTTAModel"
 
-@pytest.mark.parametrize("name", LGMM)
+
+LOSS = "model.decode_head.loss_decode."
+CLASSIFIER = "model.decode_head.classifier."
+ALLOWED = {  # exact keys, and beginnings of keys
+    "lgmm": ({"optim_wrapper.constructor"}, (CLASSIFIER,)),
+    "cac": ({"custom_hooks.1.type"}, (CLASSIFIER, LOSS)),
+    "movr": (set(), (CLASSIFIER, LOSS)),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
 def test_twins_differ_only_in_method(name):
+    method, rest = name.split("_", 1)
     ours = leaves(Config.fromfile(ROOT / name).to_dict())
-    twin = leaves(Config.fromfile(ROOT / name.replace("lgmm_", "softmax_")).to_dict())
+    twin = leaves(Config.fromfile(ROOT / f"softmax_{rest}").to_dict())
     missing = object()
     changed = {key for key in {*ours, *twin} if ours.get(key, missing) != twin.get(key, missing)}
-    allowed = {
-        "model.score",
-        "model.decode_head.type",
-        "model.decode_head.host",
-        "optim_wrapper.constructor",
-    }
-    assert allowed <= changed
-    rest = changed - allowed
-    assert not [key for key in rest if not key.startswith("model.decode_head.classifier.")]
+    keys, beginnings = ALLOWED[method]
+    needed = {"model.score", "model.decode_head.type", "model.decode_head.host", *keys}
+    assert needed <= changed
+    assert not [key for key in changed - needed if not key.startswith(beginnings)]
     assert ours["model.decode_head.host"] == twin["model.decode_head.type"]
+    for key in keys - {"optim_wrapper.constructor"}:
+        assert key not in twin
 
 
-@pytest.mark.parametrize("name", LGMM)
-def test_mixture_has_an_optimiser_of_its_own(built, name):
-    cfg, model = built(name)
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    (mixture,) = [m for m in model.modules() if isinstance(m, GaussianMixture)]
-    theta = {id(p) for p in mixture.parameters()}
-    for group in wrapper.optimizer.param_groups:
-        own = {id(p) for p in group["params"]} & theta
-        assert own in (set(), {id(p) for p in group["params"]})
-        if own:
-            assert group["lr"] == 1e-3 and group["betas"] == (0.9, 0.99)
-            assert group["weight_decay"] == 0
-    assert len(theta) == 2
-
-
-def test_settings_of_the_paper(built):
-    """DeepLabV3+ with ResNet-101 on Cityscapes (L-GMM, section 4, appendix B.2 and D.2)."""
-    cfg, model = built("lgmm_deeplabv3plus_cityscapes.py")
-    assert model.backbone.depth == 101
-    assert [len(getattr(model.backbone, f"layer{i}")) for i in (1, 2, 3, 4)] == [3, 4, 23, 3]
-    assert model.backbone.init_cfg == dict(
-        type="Pretrained", checkpoint="open-mmlab://resnet101_v1c"
-    )
-    assert type(model.decode_head.host).__name__ == "DepthwiseSeparableASPPHead"
-    assert type(model.auxiliary_head).__name__ == "FCNHead"
-    classifier = model.decode_head.classifier
-    assert isinstance(classifier, GaussianMixtureClassifier)
-    assert classifier.mixture.means.shape == (19, 3, 128)  # C, K, D
-    assert classifier.mixture.sigma.shape == (19, 3, 128)  # diagonal covariance
-    assert classifier.memory.slots.shape == (19, 2000)
-    assert classifier.projection.in_features == 512
-    assert classifier.loss_one_weight == classifier.loss_avg_weight == 0.01
-    assert torch.allclose(classifier.memory.log_weights.exp(), torch.tensor(1 / 3))
-    assert model.score_names[0] == "likelihood"
-    assert isinstance(model.backbone.stem[1], nn.SyncBatchNorm)
-
-    pipeline = Compose(cfg.train_dataloader.dataset.pipeline)
-    transforms = {type(transform).__name__: transform for transform in pipeline.transforms}
-    assert transforms["RandomCrop"].crop_size == (769, 769)
-    assert transforms["RandomResize"].ratio_range == (0.5, 2.0)
-    assert transforms["RandomFlip"].prob == 0.5
-    assert model.data_preprocessor.size == (769, 769)
-    assert model.test_cfg.crop_size == (769, 769)
-    assert cfg.train_cfg.max_iters == 80000
-    assert cfg.train_dataloader.batch_size == 1  # x 8 GPUs
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    assert wrapper.param_groups[0]["lr"] == 0.01
-    assert wrapper.param_groups[0]["momentum"] == 0.9
-    assert wrapper.param_groups[0]["weight_decay"] == 0.0005
-    (poly,) = cfg.param_scheduler
-    assert (poly.type, poly.power, poly.end) == ("PolyLR", 0.9, 80000)
-    assert dataset(cfg, "test_dataloader").known_classes[:2] == ("road", "sidewalk")
-
-
-def test_weights_of_the_backbone_are_not_loaded_at_build(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise AssertionError("a checkpoint was read while the model was built")
-
-    monkeypatch.setattr(torch, "load", refuse)
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
-    MODELS.build(Config.fromfile(ROOT / "softmax_deeplabv3plus_cityscapes.py").model)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "held_out", "test_folder"),
-    [
-        ("camvid", {"pedestrian", "bicyclist"}, "images/test"),
-        ("camvid-carsign", {"car", "sign"}, "images/val"),
-    ],
-)
-def test_camvid_splits(suffix, held_out, test_folder):
-    cfg = Config.fromfile(ROOT / f"lgmm_deeplabv3plus_{suffix}.py")
-    unknown_in_test = {"pedestrian", "bicyclist"}
-    for loader in LOADERS:
-        data = dataset(cfg, loader)
-        assert set(data.unknown_classes) == held_out
-        # The unknowns of the test are never trained on, whatever the split.
-        assert not (held_out | unknown_in_test) & set(data.known_classes)
-    assert cfg.test_dataloader.dataset.data_prefix.img_path == test_folder
-    assert cfg.train_dataloader.dataset.data_prefix.img_path == "images/train"
-
-
-@pytest.mark.parametrize("name", ["lgmm_deeplabv3plus_demo.py", "softmax_deeplabv3plus_demo.py"])
-def test_demo_config_reads_the_embedded_scenes_and_trains(demo_scenes, name):
-    cfg, batches = Config.fromfile(ROOT / name), {}
-    for loader, count in zip(LOADERS, (3, 2, 2), strict=True):
-        cfg[loader].update(num_workers=0, persistent_workers=False, batch_size=count)
-        cfg[loader].dataset.data_root = str(demo_scenes)
-        batches[loader] = batch = next(iter(Runner.build_dataloader(cfg[loader], seed=0)))
-        assert len(batch["inputs"]) == count
-        labels = {int(v) for s in batch["data_samples"] for v in s.gt_sem_seg.data.unique()}
-        assert (254 in labels) == (loader == "test_dataloader")
-        assert labels - {254, 255} <= set(range(9))
-    torch.manual_seed(0)
-    cfg.model.data_preprocessor.size = (32, 64)
-    model = MODELS.build(cfg.model).train()
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    before = [p.detach().clone() for p in model.parameters()]
-    losses = model.train_step(batches["train_dataloader"], wrapper)
-    assert torch.isfinite(losses["loss"])
-    moved = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)]
-    assert sum(moved) / len(moved) > 0.9
-    with torch.no_grad():
-        samples = model.eval().test_step(batches["test_dataloader"])
-    for sample in samples:
-        assert set(sample.pred_anomaly.keys()) == {"data", *cfg.model.score}
-        assert torch.isfinite(sample.pred_anomaly.data).all()
+@pytest.mark.parametrize("name", [name for name in TWINS if name.startswith("cac_")])
+def test_anchors_are_reestimated_before_a_checkpoint(name):
+    cfg = Config.fromfile(ROOT / name)
+    hooks = [HOOKS.build(hook) for hook in cfg.custom_hooks]
+    (fit,) = [hook for hook in hooks if type(hook).__name__ == "FitHook"]
+    checkpoint = HOOKS.build(cfg.default_hooks.checkpoint)
+    assert get_priority(fit.priority) < get_priority(checkpoint.priority)
 
 
 def test_a_config_of_three_lines(tmp_path):
@@ -272,3 +179,16 @@ def test_a_config_of_three_lines(tmp_path):
     changed = {key for key in mine if key not in base or mine[key] != base[key]}
     assert changed == {"model.reject_threshold", "model.decode_head.classifier.num_components"}
     assert base.keys() <= mine.keys()
+
+
+def test_classes_of_ade20k_held_out_as_the_documentation_says(tmp_path):
+    text = (ROOT.parent / "docs" / "data.md").read_text()
+    (example,) = [part for part in text.split("```") if part.startswith("python\n_base_")]
+    path = tmp_path / "mine.py"
+    path.write_text(example.removeprefix("python\n").replace('"./', f'"{ROOT}/'))
+    cfg = Config.fromfile(path)
+    for loader in LOADERS:
+        data = dataset(cfg, loader)
+        assert len(data.known_classes) == 148 == cfg.model.decode_head.num_classes
+        assert data.unknown_classes == ("person", "animal")
+        assert data.mark_unknown == (loader != "train_dataloader")

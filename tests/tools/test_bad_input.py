@@ -111,7 +111,8 @@ def test_test_with_wrong_input(call, tiny_options, tmp_path, checkpoint):
         return call("test", *arguments, *common)
 
     assert_one_line(test(DEMO, tmp_path / "none.pth"), "none.pth does not exist")
-    assert_one_line(test(DEMO, checkpoint, "--tta"), "--tta", "tta_pipeline")
+    no_tta = test(DEMO, checkpoint, "--tta", options=["tta_pipeline=None"])
+    assert_one_line(no_tta, "--tta", "tta_pipeline")
     assert_one_line(test(DEMO, checkpoint, "--score", "liklihood"), "liklihood")
     other = test(DEMO, checkpoint, options=["model.decode_head.classifier.embed_dims=4"])
     assert_one_line(other, checkpoint, "another model")

@@ -17,6 +17,24 @@ test_pipeline = [
     dict(type="mmosr.LoadOpenSetAnnotations"),
     dict(type="PackSegInputs"),
 ]
+tta_ratios = [0.75, 1.0, 1.25, 1.5]
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [dict(type="Resize", scale_factor=ratio, keep_ratio=True) for ratio in tta_ratios],
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            # Last: labels keep their full size and are not flipped, for the views' maps are back
+            # in the geometry of the image when they are averaged.
+            [dict(type="mmosr.LoadOpenSetAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,

@@ -17,6 +17,27 @@ test_pipeline = [
     dict(type="mmosr.LoadOpenSetAnnotations"),  # after Resize: labels keep their full size
     dict(type="PackSegInputs"),
 ]
+tta_ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]  # mmsegmentation's
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=(int(2049 * ratio), int(1025 * ratio)), keep_ratio=True)
+                for ratio in tta_ratios
+            ],
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            # Last: labels keep their full size and are not flipped, for the views' maps are back
+            # in the geometry of the image when they are averaged.
+            [dict(type="mmosr.LoadOpenSetAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=1,  # x 8 GPUs = 8, the total batch of the paper (D.2)
     num_workers=2,

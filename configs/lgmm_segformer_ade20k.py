@@ -1,0 +1,6 @@
+_base_ = "./softmax_segformer_ade20k.py"
+model = dict(
+    score=["likelihood", "likelihood_ratio"],
+    decode_head=dict(type="mmosr.LGMMHead", host="SegformerHead"),
+)
+optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

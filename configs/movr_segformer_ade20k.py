@@ -1,0 +1,9 @@
+_base_ = "./softmax_segformer_ade20k.py"
+model = dict(
+    score=["movr", "max_cosine"],
+    decode_head=dict(
+        type="mmosr.MOvRHead",
+        host="SegformerHead",
+        loss_decode=dict(_delete_=True, type="mmosr.MOvRLoss", margin=0.5),
+    ),
+)

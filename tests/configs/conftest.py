@@ -1,0 +1,54 @@
+"""Tools run in this process, and a small set of scenes."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmosr.datasets import write_demo_scenes
+from mmosr.utils.cli import run_tool
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory):
+    """Folder with a few scenes of 64 x 64."""
+    return write_demo_scenes(tmp_path_factory.mktemp("scenes"), 2, 1, 2, size=(64, 64))
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Run a tool in this process: ``call('train', *arguments)``; it must end well."""
+
+    def run(name, *arguments):
+        path = ROOT / "tools" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"tool_{name}", path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
+        monkeypatch.chdir(ROOT)
+        # Half of a short run would go into laying out the text of its config. mmengine imports
+        # the function at the top (0.10) or where it is used (later).
+        for place in ("mmengine.config.config", "yapf.yapflib.yapf_api"):
+            monkeypatch.setattr(
+                f"{place}.FormatCode", lambda text, **_: (text, True), raising=False
+            )
+        capsys.readouterr()
+        status = run_tool(module.main)
+        assert status in (0, None), capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def metrics():
+    """Function from a work folder to the figures of its last test."""
+
+    def read(work_dir):
+        last = max(work_dir.glob("*/*.json"))
+        return json.loads(last.read_text().splitlines()[-1])
+
+    return read

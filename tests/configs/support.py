@@ -1,0 +1,44 @@
+"""What the tests of the shipped configs share."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
+from mmseg.registry import MODELS
+from torch import nn
+
+ROOT = Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(path.name for path in ROOT.glob("*.py"))
+METHODS = ("softmax", "lgmm", "cac", "movr")
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+FILLERS = ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_normal_")
+
+
+def build(name):
+    """A config and its model, whose large weights are left as they lie in memory, to save time."""
+    init_default_scope("mmseg")
+    cfg = Config.fromfile(ROOT / name)
+    with pytest.MonkeyPatch.context() as patch:
+        for filler in FILLERS:
+            patch.setattr(nn.init, filler, lambda tensor, *args, **kwargs: tensor)
+        return cfg, MODELS.build(cfg.model)
+
+
+def leaves(node, path=""):
+    """All values of a nested config by their dotted path."""
+    if isinstance(node, dict):
+        items = node.items()
+    elif isinstance(node, (list, tuple)) and any(isinstance(item, dict) for item in node):
+        items = enumerate(node)
+    else:
+        return {path: node}
+    values = {}
+    for key, value in items:
+        values.update(leaves(value, f"{path}.{key}" if path else str(key)))
+    return values
+
+
+def dataset(cfg, loader):
+    """The data set of a loader without its files."""
+    return DATASETS.build(dict(cfg[loader].dataset, lazy_init=True))

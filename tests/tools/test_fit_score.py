@@ -1,0 +1,270 @@
+"""Fitting scores for a finished checkpoint, and testing with what was fitted."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+
+from mmosr.apis import AnomalyInferencer, init_model
+from mmosr.engine import fit_dataloader, fit_statistics
+from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
+from mmosr.utils.config import load_config
+
+ROOT = Path(__file__).parents[2]
+MODEL = """
+norm_cfg = dict(type="BN")
+model = dict(
+    type="EncoderDecoder",
+    data_preprocessor=dict(
+        type="SegDataPreProcessor", mean=[120.0] * 3, std=[60.0] * 3, size=(64, 64)),
+    backbone=dict(
+        type="ResNetV1c", depth=18, num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,),
+        base_channels=4, stem_channels=4, norm_cfg=norm_cfg),
+    decode_head=dict(
+        type="FCNHead", in_channels=4, channels=8, num_convs=1, concat_input=False,
+        num_classes=19, norm_cfg=norm_cfg),
+    train_cfg=dict(),
+    test_cfg=dict(mode="whole"),
+)
+"""
+MMSEG = """
+_base_ = [
+    "mmseg::_base_/datasets/cityscapes.py",
+    "mmseg::_base_/default_runtime.py",
+    "mmseg::_base_/schedules/schedule_20k.py",
+]
+"""
+CAC = """
+_base_ = "plain.py"
+model = dict(
+    type="mmosr.OpenSetEncoderDecoder",
+    decode_head=dict(type="mmosr.CACHead", host="FCNHead"))
+test_dataloader = dict(
+    dataset=dict(
+        data_prefix=dict(img_path="leftImg8bit/test", seg_map_path="gtFine/test")))
+test_evaluator = dict(_delete_=True, type="mmosr.OpenSetMetric")
+"""
+
+
+def build(config):
+    init_default_scope("mmseg")
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Folder with a config of mmseg's own (``plain``) and one of CAC, with their checkpoints."""
+    folder = tmp_path_factory.mktemp("fit")
+    (folder / "plain.py").write_text(MMSEG + MODEL)
+    (folder / "cac.py").write_text(CAC)
+    for name in ("plain", "cac"):
+        state = build(load_config(folder / f"{name}.py")).state_dict()
+        content = {"state_dict": state, "meta": {"epoch": 3}, "optimizer": {"lr": 0.1}}
+        torch.save(content, folder / f"{name}.pth")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(scenes):
+    """Options for the demo scenes, which have the layout of Cityscapes."""
+    options = [f"{s}_dataloader.dataset.data_root={scenes}" for s in ("train", "val", "test")]
+    options += [f"{s}_dataloader.num_workers=0" for s in ("val", "test")]
+    options += [f"{s}_dataloader.persistent_workers=False" for s in ("val", "test")]
+    return [*options, "test_dataloader.dataset.pipeline.1.scale=(64,64)"]
+
+
+@pytest.fixture
+def fit(call, data, tmp_path):
+    def run(config, *arguments):
+        checkpoint = config.with_suffix(".pth")
+        common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
+        return call("fit_score", config, checkpoint, *arguments, *common)
+
+    return run
+
+
+def assert_one_line(result, *parts):
+    status, err = result
+    lines = [line for line in err.splitlines() if line.startswith("error:")]
+    assert status == 1 and len(lines) == 1, err
+    assert "Traceback" not in err
+    for part in parts:
+        assert str(part) in lines[0]
+
+
+def expected_statistics(config, checkpoint, data, scores):
+    """The statistics as fitted in this process."""
+    options = {key: value for key, value in (option.split("=", 1) for option in data)}
+    options["test_dataloader.dataset.pipeline.1.scale"] = (64, 64)
+    options |= {key: int(v) for key, v in options.items() if key.endswith("num_workers")}
+    options |= {key: False for key in options if key.endswith("persistent_workers")}
+    cfg = load_config(config, options)
+    model = init_model(cfg, checkpoint, "cpu", score=scores)
+    loaders = {s: Runner.build_dataloader(fit_dataloader(cfg, s)) for s in ("train", "val")}
+    fit_statistics(model, loaders)
+    return model
+
+
+def test_a_plain_checkpoint_of_mmseg(files, fit, data, tmp_path, capsys):
+    scores, out = ["sml", "mahalanobis", "odin_fitted"], tmp_path / "new" / "out.pth"
+    status, err = fit(files / "plain.py", "--score", *scores, "--out", out)
+    assert status == 0, err
+    before, after = read_checkpoint(files / "plain.pth"), read_checkpoint(out)
+    assert after.keys() == before.keys() | {SCORE_STATISTICS}
+    assert after["meta"] == before["meta"] and after["optimizer"] == before["optimizer"]
+    assert list(after["state_dict"]) == list(before["state_dict"])
+    for key, value in before["state_dict"].items():
+        assert torch.equal(after["state_dict"][key], value), key
+    model = expected_statistics(files / "plain.py", files / "plain.pth", data, scores)
+    assert after[SCORE_STATISTICS].keys() == set(scores)
+    for name, part in model.score_statistics().items():
+        for key, value in part.items():
+            torch.testing.assert_close(after[SCORE_STATISTICS][name][key], value)
+    # What was fitted before stays.
+    (files / "more.py").write_text((files / "plain.py").read_text())
+    (files / "more.pth").write_bytes(out.read_bytes())
+    status, err = fit(files / "more.py", "--score", "kl_matching")
+    assert status == 0, err
+    more = read_checkpoint(files / "more_fitted.pth")[SCORE_STATISTICS]
+    assert more.keys() == {*scores, "kl_matching"}
+    assert torch.equal(more["sml"]["means"], after[SCORE_STATISTICS]["sml"]["means"])
+
+
+def test_a_bare_state_dict(files, fit, tmp_path):
+    state = read_checkpoint(files / "plain.pth")["state_dict"]
+    (tmp_path / "bare.py").write_text((files / "plain.py").read_text())
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "bare.pth")
+    status, err = fit(tmp_path / "bare.py", "--score", "sml")
+    assert status == 0, err
+    content = read_checkpoint(tmp_path / "bare_fitted.pth")
+    assert content.keys() == {"state_dict", SCORE_STATISTICS}
+    for key, value in state.items():
+        assert torch.equal(content["state_dict"][f"module.{key}"], value)
+
+
+def test_anchors(files, fit, data, tmp_path):
+    out = tmp_path / "anchors.pth"
+    status, err = fit(files / "cac.py", "--out", out)
+    assert status == 0, err
+    before, after = (read_checkpoint(path)["state_dict"] for path in (files / "cac.pth", out))
+    changed = {key for key, value in before.items() if not torch.equal(after[key], value)}
+    prefix = "decode_head.classifier."
+    assert changed == {prefix + "reestimated_anchors", prefix + "fitted"}
+    assert SCORE_STATISTICS not in read_checkpoint(out)
+    model = expected_statistics(files / "cac.py", files / "cac.pth", data, "cac")
+    anchors = model.classifier.reestimated_anchors
+    torch.testing.assert_close(after[prefix + "reestimated_anchors"], anchors)
+    # Another score of this checkpoint gets anchors along, for it sees them.
+    assert fit(files / "cac.py", "--score", "sml", "--out", tmp_path / "sml.pth")[0] == 0
+    both = read_checkpoint(tmp_path / "sml.pth")
+    assert both["state_dict"][prefix + "fitted"] and both[SCORE_STATISTICS].keys() == {"sml"}
+
+
+def run_tool(name, *arguments):
+    return subprocess.run(
+        [sys.executable, ROOT / "tools" / f"{name}.py", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
+    """As a user does it, in processes of their own."""
+    common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
+    config, checkpoint = files / "cac.py", files / "cac.pth"
+    out = tmp_path / "fitted.pth"
+    scores = ["cac", "sml"]
+    test = [config, out, "--score", *scores]
+    fitted = run_tool("fit_score", config, checkpoint, "--score", *scores, "--out", out, *common)
+    assert fitted.returncode == 0, fitted.stderr
+    (line,) = re.findall("^fitted .*", fitted.stdout, re.M)
+    command = " ".join(map(str, ["python tools/test.py", *test]))
+    assert line == (
+        f"fitted classifier, sml: {out} written; to test it: {command} with the same --cfg-options"
+    )
+    heat = ["--show-dir", tmp_path / "maps"]
+    done = run_tool("test", *test, *heat, *common)
+    assert done.returncode == 0, done.stderr
+    assert "cac/AUROC:" in done.stdout and "sml/AUROC:" in done.stdout
+
+    cfg = load_config(config, {"test_dataloader.dataset.pipeline.1.scale": (64, 64)})
+    model = init_model(cfg, out, "cpu", score=["cac", "sml"])
+    images = sorted((scenes / "leftImg8bit/test").rglob("*.png"))
+    for path, result in zip(images, AnomalyInferencer(model)(images), strict=True):
+        (written,) = (tmp_path / "maps").rglob(f"{path.stem}_score.npy")
+        np.testing.assert_allclose(np.load(written), result.score, rtol=1e-4, atol=1e-5)
+        assert result.scores["sml"].std() > 0
+
+    unfitted = run_tool("test", config, checkpoint, *common)
+    assert unfitted.returncode == 1
+    assert unfitted.stderr.splitlines()[-1].startswith("error: the anchors of AnchorClassifier")
+    assert "tools/fit_score.py" in unfitted.stderr.splitlines()[-1]
+
+
+def test_tta_and_the_evaluator_of_mmseg(files, fit, data, tmp_path):
+    out = tmp_path / "fitted.pth"
+    status, err = fit(files / "plain.py", "--score", "mahalanobis", "--out", out)
+    assert status == 0, err
+    arguments = ["--work-dir", tmp_path, "--score", "mahalanobis", "--cfg-options", *data]
+    done = run_tool("test", files / "plain.py", out, "--tta", *arguments, "img_ratios=1.0,")
+    assert done.returncode == 0, done.stderr
+    assert "mIoU" in done.stdout
+    lines = [line for line in done.stdout.splitlines() if "mmosr.OpenSetMetric" in line]
+    assert any("no figures of the anomaly scores: set test_evaluator" in line for line in lines)
+
+
+def test_killed_while_writing(files, data, tmp_path):
+    out = tmp_path / "out.pth"
+    out.write_bytes(b"earlier")
+    code = (
+        "import os, runpy, sys, torch\n"
+        "def save(content, path):\n"
+        "    open(path, 'wb').write(b'half')\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "torch.save = save\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", code, ROOT / "tools/fit_score.py", files / "plain.py"]
+    command += [files / "plain.pth", "--score", "sml", "--out", out, "--work-dir", tmp_path / "w"]
+    done = subprocess.run(
+        [*map(str, command), "--cfg-options", *data],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert out.read_bytes() == b"earlier"
+    visible = [path.name for path in tmp_path.glob("*.pth") if not path.name.startswith(".")]
+    assert visible == ["out.pth"]
+
+
+def test_errors(files, fit, call, data, tmp_path):
+    plain = files / "plain.py"
+    assert_one_line(fit(plain, "--score", "energy"), "energy needs no fitting", "tools/test.py")
+    assert_one_line(fit(plain, "--score", "smll"), "smll", "choose from", "sml")
+    assert_one_line(fit(plain), "no score of the config needs fitting", "--score", "mahalanobis")
+    assert_one_line(fit(plain, "--score", "sml", "--out", tmp_path), tmp_path, "folder")
+    common = ["--work-dir", tmp_path / "work", "--score", "sml", "--cfg-options", *data]
+    for path, part in ((tmp_path / "none.pth", "does not exist"), (files / "cac.pth", "another")):
+        assert_one_line(call("fit_score", plain, path, *common), path, part)
+    (tmp_path / "damaged.pth").write_bytes((files / "plain.pth").read_bytes()[:2000])
+    result = call("fit_score", plain, tmp_path / "damaged.pth", *common)
+    assert_one_line(result, "damaged.pth", "damaged")
+    missing = [*common, "train_dataloader.dataset.data_root=/nowhere"]
+    result = call("fit_score", plain, files / "plain.pth", *missing)
+    assert_one_line(result, "train_dataloader", "/nowhere", "docs/data.md")
+    assert not list(files.glob("plain_fitted*"))

@@ -1,0 +1,196 @@
+"""Fit anomaly scores that need statistics of the training data.
+
+python tools/fit_score.py CONFIG CHECKPOINT --score sml mahalanobis
+
+Shows every training image once to the model and writes a copy of the checkpoint that carries the
+statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg
+config. With a CACHead the anchors are re-estimated, which are part of the weights. On several GPUs:
+
+torchrun --nproc_per_node=8 tools/fit_score.py CONFIG CHECKPOINT --launcher pytorch
+"""
+
+import argparse
+import copy
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+
+from mmosr.engine import fit_dataloader, fit_statistics
+from mmosr.engine.checkpoint import SCORE_STATISTICS, check_fits, read_checkpoint, unwrap
+from mmosr.engine.fit import CLASSIFIER, fittable_parts
+from mmosr.registry import SCORES
+from mmosr.scores import FittedScore
+from mmosr.segmentation import set_scores
+from mmosr.utils import InputError, atomic_write
+from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
+
+# What the runner takes from the config; it gets no loop.
+_RUNNER_KEYS = (
+    "data_preprocessor",
+    "launcher",
+    "env_cfg",
+    "log_processor",
+    "log_level",
+    "default_scope",
+    "randomness",
+    "experiment_name",
+    "model_wrapper_cfg",
+)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("config", help="config file")
+    parser.add_argument("checkpoint", help="checkpoint file")
+    parser.add_argument(
+        "--score",
+        nargs="+",
+        metavar="NAME",
+        help="scores to fit; default: those of the config that need it, and the anchors of CAC",
+    )
+    parser.add_argument("--out", metavar="FILE", help="default: CHECKPOINT's name with _fitted")
+    add_common_arguments(parser)
+    args = parser.parse_args()
+    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
+    return args
+
+
+def output_file(args: argparse.Namespace) -> Path:
+    """Where the copy goes, checked before anything is computed."""
+    checkpoint = Path(args.checkpoint).expanduser()
+    out = Path(args.out).expanduser() if args.out else None
+    out = out or checkpoint.with_name(f"{checkpoint.stem}_fitted.pth")
+    if out.is_dir():
+        raise InputError(f"--out {out} is a folder: give the name of a file")
+    return out
+
+
+def build_runner(cfg: Config) -> Runner:
+    """A runner with the model alone: it sets up processes, log and device."""
+    options = {key: cfg[key] for key in _RUNNER_KEYS if cfg.get(key) is not None}
+    return Runner(model=cfg.model, work_dir=cfg.work_dir, cfg=cfg, **options)
+
+
+def choose_parts(model: nn.Module, scores: list[str] | None) -> list[str]:
+    """Names of what is to be fitted.
+
+    Raises:
+        InputError: A score that needs no fitting, or nothing to fit.
+    """
+    fittable = fittable_parts(model)
+    if not scores:
+        if not fittable:
+            SCORES.import_from_location()
+            known = [name for name, part in SCORES.module_dict.items() if _is_fitted(part)]
+            raise InputError(
+                "no score of the config needs fitting: choose some with --score, from "
+                f"{', '.join(sorted(known))}"
+            )
+        return list(fittable)
+    own = ()
+    if CLASSIFIER in fittable:
+        own = {**model.classifier.scores, **model.classifier.embedding_scores}
+    chosen = []
+    for name in scores:
+        if name not in fittable and name not in own:
+            raise InputError(
+                f"score {name} needs no fitting: use tools/test.py --score {name} on any checkpoint"
+            )
+        chosen.append(name if name in fittable else CLASSIFIER)
+    return list(dict.fromkeys(chosen))
+
+
+def _is_fitted(part: object) -> bool:
+    return isinstance(part, type) and issubclass(part, FittedScore)
+
+
+def load(model: nn.Module, content: dict, names: list[str], path: str) -> list[str]:
+    """Load the weights; the classifier comes along in ``names`` if it is still to be fitted."""
+    model.load_state_dict(check_fits(model, content, path))
+    if CLASSIFIER in fittable_parts(model) and not model.classifier.fitted:
+        # The class scores that other scores are fitted on need it.
+        names = list(dict.fromkeys([CLASSIFIER, *names]))
+    return names
+
+
+def build_loaders(runner: Runner, cfg: Config, names: list[str]) -> dict:
+    """A data loader for each split that some statistics are fitted on."""
+    parts = fittable_parts(runner.model)
+    loaders = {}
+    for split in {parts[name].fit_split for name in names}:
+        config = fit_dataloader(cfg, split)
+        check_data({f"{split}_dataloader": config}, [f"{split}_dataloader"])
+        loaders[split] = runner.build_dataloader(config, seed=runner.seed)
+    return loaders
+
+
+def fitted_copy(content: dict, model: nn.Module, names: list[str]) -> dict:
+    """The content of the checkpoint with the new statistics, and new anchors if there are some."""
+    weights = content.get("state_dict", content)
+    state = copy.copy(weights)
+    if CLASSIFIER in names:
+        prefix = next(name for name, part in model.named_modules() if part is model.classifier)
+        buffers = {f"{prefix}.{n}": b.cpu() for n, b in model.classifier.named_buffers()}
+        for key in weights:
+            state[key] = buffers.get(re.sub(r"^module\.", "", key), weights[key])
+    earlier = content.get(SCORE_STATISTICS, {})
+    new = model.score_statistics()
+    left_out = earlier.keys() - new.keys()
+    if left_out and any(not torch.equal(state[key], weights[key]) for key in weights):
+        earlier = {}
+        print(
+            f"warning: the statistics of {', '.join(sorted(left_out))} were fitted with other "
+            "anchors and are left out",
+            file=sys.stderr,
+        )
+    rest = content if "state_dict" in content else {}
+    result = {**rest, "state_dict": state}
+    if earlier or new:
+        result[SCORE_STATISTICS] = {**earlier, **new}
+    return result
+
+
+def write(content: dict, args: argparse.Namespace, out: Path, names: list[str]) -> None:
+    with atomic_write(out) as path:
+        torch.save(content, path)
+    command = ["python", "tools/test.py", args.config, str(out)]
+    if args.score:
+        command += ["--score", *args.score]
+    more = " with the same --cfg-options" if args.cfg_options else ""
+    print(f"fitted {', '.join(names)}: {out} written; to test it: {shlex.join(command)}{more}")
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    set_work_dir(cfg, args.config, args.work_dir)
+    if args.score:
+        init_default_scope(cfg.get("default_scope") or "mmseg")
+        set_scores(cfg.model, args.score)
+    out = output_file(args)
+    content = read_checkpoint(args.checkpoint, args.trust_checkpoint)
+    fit_to_machine(cfg)
+
+    runner = build_runner(cfg)
+    model = unwrap(runner.model)
+    names = load(model, content, choose_parts(model, args.score), args.checkpoint)
+    fit_statistics(model, build_loaders(runner, cfg, names), names)
+    if is_main_process():
+        write(fitted_copy(content, model, names), args, out, names)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
