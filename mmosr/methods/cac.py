@@ -8,7 +8,7 @@ from mmengine.dist import all_reduce
 from torch import Tensor
 
 from mmosr.registry import MODELS
-from mmosr.scores.fitted import Fitted
+from mmosr.scores.fitted import Fitted, class_sums
 
 from .base import ChannelLinear, OpenSetClassifier
 from .losses import ClassScoreLoss, of_class
@@ -169,8 +169,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
     def accumulate(self, embedding: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Sums of the logits of correctly classified samples ``(M, C)`` and their number."""
         correct = embedding.argmax(1) == labels
-        one_hot = F.one_hot(labels[correct], self.num_classes).double()
-        return {"total": one_hot.T @ embedding[correct].double(), "count": one_hot.sum(0)}
+        return class_sums(embedding[correct], labels[correct], self.num_classes)
 
     def estimate(self, sums: dict[str, Tensor]) -> str | None:
         """Move the anchors to the means; a class without a correct sample keeps its own."""

@@ -1,6 +1,6 @@
 """Post-hoc scores: anomaly scores of any trained model."""
 
-from .base import FittedScore, Score, build_score
+from .base import FittedMapScore, FittedScore, Score, build_score
 from .fitted import FIT_ON, Fitted
 from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
 from .kl_matching import KLMatching
@@ -11,6 +11,7 @@ from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 __all__ = [
     "FIT_ON",
     "Fitted",
+    "FittedMapScore",
     "FittedScore",
     "KLMatching",
     "Mahalanobis",

@@ -1,5 +1,6 @@
 """What a post-hoc score is, and how one is built from its name."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -52,8 +53,7 @@ class FittedScore(Fitted, Score):
     """A score with fitted statistics, which stay out of the state dict of the model.
 
     So any checkpoint of the host still fits. The statistics travel beside the weights: see
-    :meth:`statistics`. A subclass of the space of logits or features gives :meth:`score`,
-    ``accumulate`` and ``estimate``.
+    :meth:`statistics`.
     """
 
     def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
@@ -63,43 +63,6 @@ class FittedScore(Fitted, Score):
     def add_statistic(self, name: str, *shape: int) -> None:
         """Register a float32 statistic, zero until it is fitted."""
         self.register_buffer(name, torch.zeros(shape), persistent=False)
-
-    @torch.no_grad()
-    def forward(self, maps: Tensor) -> Tensor:
-        """Scores ``(N, *S)`` of ``(N, C or D, *S)``, in float32 also under autocast.
-
-        Raises:
-            InputError: Unfitted, or another number of channels.
-        """
-        self.require_fitted("the statistics")
-        self._require_channels(maps)
-        with torch.autocast(maps.device.type, enabled=False):
-            return self.score(maps.float())
-
-    def score(self, maps: Tensor) -> Tensor:
-        """Scores ``(N, *S)`` of float32 maps ``(N, C or D, *S)``."""
-        raise NotImplementedError
-
-    def require_rows(self, rows: Tensor, labels: Tensor) -> None:
-        """Refuse what are not rows ``(M, C or D)`` with one label each.
-
-        Raises:
-            InputError: Names the shapes.
-        """
-        self._require_channels(rows)
-        if rows.dim() != 2 or labels.shape != rows.shape[:1]:
-            raise InputError(
-                f"{type(self).__name__} is fitted on rows (M, {rows.shape[1]}) and labels (M,), "
-                f"got {tuple(rows.shape)} and {tuple(labels.shape)}: flatten the maps first"
-            )
-
-    def _require_channels(self, maps: Tensor) -> None:
-        channels = self.num_classes if self.space == "logits" else self.feature_dims
-        if maps.dim() < 2 or maps.shape[1] != channels:
-            raise InputError(
-                f"{type(self).__name__} was built for {self.space} (N, {channels}, ...), got "
-                f"{tuple(maps.shape)}: build and fit it for this model"
-            )
 
     def statistics(self) -> dict[str, Tensor]:
         """The fitted statistics by name, on the CPU; empty when unfitted."""
@@ -125,6 +88,50 @@ class FittedScore(Fitted, Score):
         for name, buffer in own.items():
             buffer.copy_(values[name])
         self.fitted.fill_(True)
+
+
+class FittedMapScore(FittedScore):
+    """A fitted score of the logits or of the features.
+
+    A subclass gives :meth:`score`, ``accumulate`` and ``estimate``.
+    """
+
+    @torch.no_grad()
+    def forward(self, maps: Tensor) -> Tensor:
+        """Scores ``(N, *S)`` of ``(N, C or D, *S)``, in float32 also under autocast.
+
+        Raises:
+            InputError: Unfitted, or another number of channels.
+        """
+        self.require_fitted("the statistics")
+        self._require_channels(maps)
+        with torch.autocast(maps.device.type, enabled=False):
+            return self.score(maps.float())
+
+    @abstractmethod
+    def score(self, maps: Tensor) -> Tensor:
+        """Scores ``(N, *S)`` of float32 maps ``(N, C or D, *S)``."""
+
+    def require_rows(self, rows: Tensor, labels: Tensor) -> None:
+        """Refuse what are not rows ``(M, C or D)`` with one label each.
+
+        Raises:
+            InputError: Names the shapes.
+        """
+        self._require_channels(rows)
+        if rows.dim() != 2 or labels.shape != rows.shape[:1]:
+            raise InputError(
+                f"{type(self).__name__} is fitted on rows (M, {rows.shape[1]}) and labels (M,), "
+                f"got {tuple(rows.shape)} and {tuple(labels.shape)}: flatten the maps first"
+            )
+
+    def _require_channels(self, maps: Tensor) -> None:
+        channels = self.num_classes if self.space == "logits" else self.feature_dims
+        if maps.dim() < 2 or maps.shape[1] != channels:
+            raise InputError(
+                f"{type(self).__name__} was built for {self.space} (N, {channels}, ...), got "
+                f"{tuple(maps.shape)}: build and fit it for this model"
+            )
 
 
 def build_score(

@@ -1,5 +1,6 @@
 """Statistics that are fitted in one streamed pass over training data, on any number of ranks."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 import torch
@@ -47,7 +48,7 @@ def sum_over_ranks(sums: dict[str, Tensor], device: torch.device) -> dict[str, T
     return result
 
 
-class Fitted(nn.Module):
+class Fitted(nn.Module, ABC):
     """A part of a model that owns fitted statistics: buffers, and a buffer ``fitted``.
 
     A pass calls :meth:`begin_fit`, then :meth:`update` for each batch, then :meth:`end_fit`. The
@@ -107,16 +108,16 @@ class Fitted(nn.Module):
             "with a known label; check the dataset and its label map"
         )
 
+    @abstractmethod
     def accumulate(self, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Sums over the rows ``(M, D)`` with known labels ``(M,)``; M may be 0.
 
         The name ``rows`` is taken by the number of rows.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def estimate(self, sums: dict[str, Tensor]) -> str | None:
         """Set the statistics from the sums over all data; may return a warning."""
-        raise NotImplementedError
 
     def require_fitted(self, what: str) -> None:
         """Refuse to go on unfitted.

@@ -5,12 +5,12 @@ from torch import Tensor
 
 from mmosr.registry import SCORES
 
-from .base import FittedScore
+from .base import FittedMapScore
 from .fitted import class_sums
 
 
 @SCORES.register_module("kl_matching")
-class KLMatching(FittedScore):
+class KLMatching(FittedMapScore):
     """``min_k KL(p || d_k)`` of the softmax ``p`` (Hendrycks et al., 2022, section 3), at least 0.
 
     ``d_k`` is the mean softmax of the data that are predicted as k, whatever their label. A class

@@ -8,14 +8,14 @@ from torch import Tensor
 from mmosr.registry import SCORES
 from mmosr.utils import InputError
 
-from .base import FittedScore
+from .base import FittedMapScore
 from .fitted import class_sums
 
 COVARIANCES = ("tied", "per_class")
 
 
 @SCORES.register_module("mahalanobis")
-class Mahalanobis(FittedScore):
+class Mahalanobis(FittedMapScore):
     """``min_y (f - mu_y)^T S'^-1 (f - mu_y)``, a squared distance (Lee et al., 2018, eq. 2).
 
     ``mu_y`` are the means of the features by label, ``S`` the covariance around them (1/N, eq. 1),

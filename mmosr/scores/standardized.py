@@ -9,7 +9,7 @@ from torch import Tensor
 from mmosr.registry import SCORES
 from mmosr.utils import InputError
 
-from .base import FittedScore
+from .base import FittedMapScore
 from .fitted import class_sums
 
 # Distances from a class border that count as boundary, a round each: bands of width 8, 6, 4, 2.
@@ -105,7 +105,7 @@ def dilated_smoothing(scores: Tensor) -> Tensor:
 
 
 @SCORES.register_module("sml")
-class StandardizedMaxLogit(FittedScore):
+class StandardizedMaxLogit(FittedMapScore):
     """``-(max_y l_y - mean_c) / std_c`` with ``c = argmax_y l_y`` (Jung et al., 2021, eq. 1-3).
 
     Mean and standard deviation (1/N) are those of the max logits of all training pixels or images
