@@ -6,7 +6,7 @@ Shows every training image once to the model and writes a copy of the checkpoint
 statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg
 config. With a CACHead the anchors are re-estimated, which are part of the weights. On several GPUs:
 
-torchrun --nproc_per_node=8 tools/fit_score.py CONFIG CHECKPOINT --launcher pytorch
+bash tools/dist_fit_score.sh CONFIG CHECKPOINT 8 --score sml mahalanobis
 """
 
 import argparse
@@ -44,7 +44,6 @@ _RUNNER_KEYS = (
     "default_scope",
     "randomness",
     "experiment_name",
-    "model_wrapper_cfg",
 )
 
 

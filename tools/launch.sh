@@ -1,4 +1,4 @@
-# Sourced by dist_train.sh and dist_test.sh.
+# Sourced by the dist_*.sh scripts.
 
 # launch PROCESSES SCRIPT ARGUMENTS...: start torchrun. Paths stay relative to the caller's folder.
 launch() {

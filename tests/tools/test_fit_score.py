@@ -143,6 +143,29 @@ def test_a_plain_checkpoint_of_mmseg(files, fit, data, tmp_path, capsys):
     assert torch.equal(more["sml"]["means"], after[SCORE_STATISTICS]["sml"]["means"])
 
 
+def test_two_processes_fit_what_one_fits(files, data, tmp_path):
+    """With an odd number of images, of which none counts twice."""
+    scores, out = ["sml", "mahalanobis"], tmp_path / "two.pth"
+    config, checkpoint = files / "plain.py", files / "plain.pth"
+    command = ["bash", ROOT / "tools" / "dist_fit_score.sh", config, checkpoint, 2]
+    command += ["--score", *scores, "--out", out, "--work-dir", tmp_path / "work"]
+    done = subprocess.run(
+        [*map(str, command), "--cfg-options", *data], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    model = expected_statistics(config, checkpoint, data, scores)
+    found, expected = read_checkpoint(out)[SCORE_STATISTICS], model.score_statistics()
+    for statistics in (found, expected):
+        # The inverse covariance itself: its root is only known up to a rotation.
+        whitening = statistics["mahalanobis"].pop("whitening")
+        statistics["mahalanobis"]["whitened_means"] @= whitening[0].mT
+        statistics["mahalanobis"]["inverse"] = whitening @ whitening.mT
+    for name, part in expected.items():
+        for key, value in part.items():
+            atol = 1e-6 * max(value.abs().max().item(), 1)
+            torch.testing.assert_close(found[name][key], value, rtol=0, atol=atol)
+
+
 def test_a_bare_state_dict(files, fit, tmp_path):
     state = read_checkpoint(files / "plain.pth")["state_dict"]
     (tmp_path / "bare.py").write_text((files / "plain.py").read_text())
