@@ -17,3 +17,18 @@ launch() {
         --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="$port" \
         --nproc_per_node="$processes" "$@"
 }
+
+# launch_on_checkpoint TOOL CONFIG CHECKPOINT PROCESSES [OPTIONS...]: launch a tool of this folder.
+launch_on_checkpoint() {
+    local tool=$1 here
+    shift
+    if [ $# -lt 3 ]; then
+        echo "usage: $0 CONFIG CHECKPOINT GPUS [options of tools/$tool]" >&2
+        echo "environment: NNODES, NODE_RANK, MASTER_ADDR, PORT, as for torchrun" >&2
+        exit 2
+    fi
+    here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+    local config=$1 checkpoint=$2 gpus=$3
+    shift 3
+    launch "$gpus" "$here/$tool" "$config" "$checkpoint" --launcher pytorch "$@"
+}

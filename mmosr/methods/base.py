@@ -12,13 +12,18 @@ from mmosr.scores import max_softmax, one_vs_rest
 
 
 class ChannelLinear(nn.Linear):
-    """A linear layer over dimension 1 of ``(N, D)`` or ``(N, D, *S)``: a 1x1 convolution."""
+    """A linear layer over dimension 1 of ``(N, D)`` or ``(N, D, *S)``: a 1x1 convolution.
+
+    In the precision of its weights also under autocast.
+    """
 
     def forward(self, features: Tensor) -> Tensor:
-        if features.dim() == 2:
-            return super().forward(features)
-        flat = F.conv1d(features.flatten(2), self.weight.unsqueeze(-1), self.bias)
-        return flat.unflatten(2, features.shape[2:])
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(self.weight.dtype)
+            if features.dim() == 2:
+                return super().forward(features)
+            flat = F.conv1d(features.flatten(2), self.weight.unsqueeze(-1), self.bias)
+            return flat.unflatten(2, features.shape[2:])
 
 
 class OpenSetClassifier(nn.Module, ABC):
@@ -103,5 +108,4 @@ class LinearClassifier(OpenSetClassifier):
 
     def class_scores(self, embedding: Tensor) -> Tensor:
         """The logits, ``(N, C, *S)``, in float32 also under autocast."""
-        with torch.autocast(embedding.device.type, enabled=False):
-            return self.projection(embedding.to(self.projection.weight.dtype))
+        return self.projection(embedding)

@@ -143,8 +143,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
 
     def embed(self, features: Tensor) -> Tensor:
         """The logits z ``(N, C, *S)`` in float32, also under autocast."""
-        with torch.autocast(features.device.type, enabled=False):
-            return self.projection(features.to(self.projection.weight.dtype))
+        return self.projection(features)
 
     def class_scores(self, embedding: Tensor) -> Tensor:
         """``-d``, ``(N, C, *S)``."""

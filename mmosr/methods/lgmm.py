@@ -146,7 +146,6 @@ class GaussianMixtureClassifier(OpenSetClassifier):
     def embed(self, features: Tensor) -> Tensor:
         """The latent variable z ``(N, embed_dims, *S)`` in float32, also under autocast."""
         with torch.autocast(features.device.type, enabled=False):
-            features = features.to(self.projection.weight.dtype)
             return self.normalization(self.projection(features))
 
     def class_scores(self, embedding: Tensor) -> Tensor:

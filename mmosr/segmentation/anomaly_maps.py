@@ -157,8 +157,8 @@ class AnomalyMaps:
         if data_samples is not None:
             data_samples = [SegDataSample(metainfo=sample.metainfo) for sample in data_samples]
         # Two channels at least: the host takes one alone for a binary head and squashes it.
-        doubled = riding.repeat(1, 2, 1, 1)
-        samples = super().postprocess_result(doubled, data_samples)
+        maps = riding.repeat(1, 2, 1, 1) if riding.shape[1] == 1 else riding
+        samples = super().postprocess_result(maps, data_samples)
         return [sample.seg_logits.data[: riding.shape[1]].float() for sample in samples]
 
     # --- which scores, and how each is computed -------------------------------------------------

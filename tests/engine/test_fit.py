@@ -1,16 +1,13 @@
 """The pass that fits statistics: right values from image files, whatever the batches and ranks."""
 
 import logging
-import os
 import random
 import shutil
-import socket
 
 import cv2
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.config import Config
 
 from mmosr.engine.fit import fit_dataloader, fit_statistics
@@ -235,10 +232,7 @@ class TestDataLoader:
             fit_dataloader(cfg)
 
 
-def work(rank, port, root, broken, results):
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def work(rank, root, broken):
     cfg = make_config(root, scores=FITTED, norm=True)
     model = build_model(cfg)
     for buffer in model.decode_head.buffers():
@@ -253,42 +247,19 @@ def work(rank, port, root, broken, results):
         fit_statistics(model, build_loaders(make_config(broken)))
     except InputError as failure:
         error = str(failure)
-    results.put((rank, found, error))
-    results.close()
-    results.join_thread()
-    dist.barrier()
-    os._exit(0)
+    return found, error
 
 
-def test_two_ranks_fit_what_one_fits(demo_scenes, tmp_path):
+def test_two_ranks_fit_what_one_fits(demo_scenes, tmp_path, on_two_ranks):
     broken = tmp_path / "broken"
     shutil.copytree(demo_scenes, broken)
     label = sorted((broken / "gtFine/train").rglob("*Ids.png"))[1]  # of three, that of rank 1
     label.write_bytes(b"no image")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [
-        context.Process(target=work, args=(rank, port, demo_scenes, broken, results))
-        for rank in range(2)
-    ]
-    for worker in workers:
-        worker.start()
-    try:
-        answers = {
-            rank: (found, error)
-            for rank, found, error in (results.get(timeout=240) for _ in workers)
-        }
-    finally:
-        for worker in workers:
-            worker.join(30)
-            worker.kill()
+    answers = on_two_ranks(work, demo_scenes, broken)
     expected = statistics(
         fitted(make_config(demo_scenes, scores=FITTED, norm=True), "train", "val")
     )
-    for found, _ in answers.values():
+    for found, _ in answers:
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=name)

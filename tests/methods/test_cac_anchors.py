@@ -1,13 +1,10 @@
 """Tests of what becomes of the anchors: re-estimated after training, or learnt during it."""
 
 import copy
-import os
-import socket
 
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 
 from mmosr.methods import AnchorClassifier, CACLoss, CenterLoss
@@ -261,33 +258,13 @@ def learn_and_fit(batches) -> dict[str, torch.Tensor]:
     return {"learnt": model.anchors, "reestimated": model.reestimated_anchors}
 
 
-def work(rank: int, port: int, results) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def learn_on(rank: int) -> dict[str, np.ndarray]:
     found = learn_and_fit([batch(rank, step) for step in range(4)])
-    results.put((rank, {name: value.numpy() for name, value in found.items()}))
-    results.close()
-    results.join_thread()
-    dist.barrier()
-    os._exit(0)
+    return {name: value.numpy() for name, value in found.items()}
 
 
-def test_two_ranks_are_one_process():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [context.Process(target=work, args=(rank, port, results)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    try:
-        found = dict(results.get(timeout=240) for _ in workers)
-    finally:
-        for worker in workers:
-            worker.join(30)
-            worker.kill()
+def test_two_ranks_are_one_process(on_two_ranks):
+    found = on_two_ranks(learn_on)
     both = [
         [torch.cat(parts) for parts in zip(batch(0, s), batch(1, s), strict=True)] for s in range(4)
     ]

@@ -1,11 +1,7 @@
 """Two real processes train one L-GMM segmentor: theta and pi agree on both."""
 
-import os
-import socket
-
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.structures import PixelData
@@ -59,10 +55,7 @@ def batch(step: int, rank: int) -> dict:
     return dict(inputs=inputs, data_samples=samples)
 
 
-def train(rank: int, port: int, results) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-    dist.init_process_group("gloo", rank=rank, world_size=2)
+def train(rank: int) -> dict:
     torch.manual_seed(0)
     model = OpenSetEncoderDecoder(
         data_preprocessor=dict(type="mmseg.SegDataPreProcessor", size=(SIZE, SIZE)),
@@ -77,30 +70,12 @@ def train(rank: int, port: int, results) -> None:
         torch.manual_seed(100 * step + rank)  # other dropout and other samples on each rank
         ddp.train_step(batch(step, rank), wrapper)
     state = {k: v.numpy() for k, v in model.state_dict().items() if "running_" not in k}
-    results.put((rank, state))
-    results.close()
-    results.join_thread()
-    dist.barrier()
-    os._exit(0)
+    return state
 
 
 @pytest.fixture(scope="module")
-def states():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    context = torch.multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [context.Process(target=train, args=(r, port, results)) for r in range(2)]
-    for worker in workers:
-        worker.start()
-    try:
-        found = dict(results.get(timeout=240) for _ in workers)
-    finally:
-        for worker in workers:
-            worker.join(30)
-            worker.kill()
-    return found
+def states(on_two_ranks):
+    return on_two_ranks(train)
 
 
 def test_all_weights_and_counts_agree(states):
