@@ -1,23 +1,33 @@
 """Loading labels without trusting them."""
 
-import io
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
 
 import cv2
+import mmcv
 import numpy as np
 from mmengine import fileio
 from mmseg.datasets.transforms import LoadAnnotations
-from PIL import Image
 
 from mmosr.registry import TRANSFORMS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
+_MEANINGS = {UNKNOWN_LABEL: " (unknown)", IGNORE_LABEL: " (ignored)"}
+
 
 @TRANSFORMS.register_module()
 class LoadOpenSetAnnotations(LoadAnnotations):
-    """mmseg's ``LoadAnnotations``, with the label values checked.
+    """mmseg's ``LoadAnnotations``, with the values of the label file checked.
 
     A class id beyond the model's classes would otherwise crash deep inside a loss, or silently
-    train nothing.
+    train nothing. Two checks: the values as they stand in the file against ``label_values`` of the
+    data set, where it gives them (a mapping of each value a file may hold to the label it means),
+    and the labels after the data set's ``reduce_zero_label`` and ``label_map`` against the classes.
+
+    Indices of palette images are the labels. A picture whose colour channels are equal, with or
+    without alpha, is read as one channel.
 
     Args:
         num_classes: Known classes C; after the dataset's label map a value must be in
@@ -39,46 +49,102 @@ class LoadOpenSetAnnotations(LoadAnnotations):
                 f"image {results.get('img_path')} has no label file: set data_prefix.seg_map_path "
                 "of the dataset, or remove LoadOpenSetAnnotations from the pipeline"
             )
+        label = self._read(path)
+        table = self._table(results)
+        self._check_values(label, table, results)
+        results["gt_seg_map"] = cv2.LUT(label, table)
+        results["seg_fields"].append("gt_seg_map")
+
+    def _read(self, path: str) -> np.ndarray:
+        """The values of the file ``(H, W)``, uint8."""
         try:
-            self._check_depth(path)
-            super()._load_seg_map(results)
+            content = fileio.get(path, backend_args=self.backend_args)
+            picture = mmcv.imfrombytes(content, flag="unchanged", backend=self.imdecode_backend)
+            # Other backends give the colours of a palette, also when these are grey.
+            if picture.ndim > 2 and self.imdecode_backend == "pillow":
+                picture = _equal_channels(content)
         except FileNotFoundError:
             raise InputError(
                 f"label file {path} is missing: check data_root and suffixes"
             ) from None
-        except InputError:
-            raise
         except (OSError, AttributeError, SyntaxError, ValueError, cv2.error) as error:
             raise InputError(f"label file {path} cannot be read as an image ({error})") from None
-        if results["gt_seg_map"].ndim != 2:
+        if picture.ndim != 2:
             raise InputError(
-                f"label file {path} has the shape {results['gt_seg_map'].shape}: expected (H, W), "
+                f"label file {path} has the shape {picture.shape}: expected (H, W), "
                 "one class id a pixel; convert the labels if they are colours"
             )
+        return _eight_bits(picture, path)
+
+    def _table(self, results: dict) -> np.ndarray:
+        """Label of each of the 256 values that a file can hold."""
+        reduce = results["reduce_zero_label"]
+        if self.reduce_zero_label not in (None, reduce):
+            raise InputError(
+                f"reduce_zero_label is {reduce} in the dataset and {self.reduce_zero_label} in "
+                "LoadOpenSetAnnotations: remove it from the transform"
+            )
+        table = np.arange(256, dtype=np.uint8)
+        if reduce:  # as the host does: 0 and 255 are ignored, any other value is one less
+            table = np.where(np.isin(table, (0, IGNORE_LABEL)), IGNORE_LABEL, table - 1)
+        mapping = np.arange(256, dtype=np.uint8)
+        for old, new in (results.get("label_map") or {}).items():
+            if 0 <= old < len(mapping):  # others match no value of a file
+                mapping[old] = new
+        return mapping[table]
+
+    def _check_values(self, label: np.ndarray, table: np.ndarray, results: dict) -> None:
         num_classes = self.num_classes or results.get("num_classes")
         if num_classes is None:
             raise InputError(
-                "LoadOpenSetAnnotations: num_classes is not set, and the dataset, not being an "
-                "OpenSetSegDataset, does not tell it: add num_classes to the transform"
+                "LoadOpenSetAnnotations: num_classes is not set, and the dataset does not tell it: "
+                "add num_classes to the transform, or use mmosr.HeldOutDataset"
             )
-        values = np.unique(results["gt_seg_map"])
-        wrong = values[
-            (values >= num_classes) & (values != UNKNOWN_LABEL) & (values != IGNORE_LABEL)
-        ]
-        if len(wrong):
-            raise InputError(
-                f"label file {path} holds the values {wrong.tolist()}: expected 0 to "
-                f"{num_classes - 1}, {UNKNOWN_LABEL} (unknown) or {IGNORE_LABEL} (ignored); "
-                "convert the labels, or correct the dataset's classes"
-            )
-
-    def _check_depth(self, path: str) -> None:
-        """Refuse values above 255, which the host would wrap around to those of other classes."""
-        if self.imdecode_backend != "pillow":
-            return
-        with Image.open(io.BytesIO(fileio.get(path, backend_args=self.backend_args))) as picture:
-            if picture.mode[0] in "IF" and np.max(picture) > 255:  # 16 or 32 bits a pixel
+        fits = (table < num_classes) | np.isin(table, (UNKNOWN_LABEL, IGNORE_LABEL))
+        by_classes = {value: int(table[value]) for value in np.flatnonzero(fits).tolist()}
+        present = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256])).tolist()
+        for expected in (results.get("label_values"), by_classes):
+            wrong = [] if expected is None else [v for v in present if v not in expected]
+            if wrong:
                 raise InputError(
-                    f"label file {path} holds the value {np.max(picture)}: expected class ids "
-                    "below 256; convert the labels"
+                    f"label file {results['seg_map_path']} holds the values {wrong}: expected "
+                    f"{_in_words(expected)}; convert the labels, or correct the dataset's classes"
                 )
+
+
+def _equal_channels(content: bytes) -> np.ndarray:
+    """The one value of the colour channels ``(H, W)``; colour pictures as they are.
+
+    OpenCV decodes, for Pillow drops the low byte of 16 bits where there are several channels.
+    """
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    colours = picture[..., :3]  # OpenCV gives grey with alpha as four channels
+    return colours[..., 0].copy() if np.ptp(colours, axis=-1).max() == 0 else picture
+
+
+def _eight_bits(picture: np.ndarray, path: str) -> np.ndarray:
+    """The picture as uint8; other values would wrap around to those of other classes."""
+    if picture.dtype == np.uint8:
+        return picture
+    with np.errstate(invalid="ignore"):
+        label = picture.astype(np.uint8)
+    lost = picture[label != picture]
+    if lost.size:
+        raise InputError(
+            f"label file {path} holds the value {lost.max()}: expected class ids below 256; "
+            "convert the labels"
+        )
+    return label
+
+
+def _in_words(expected: Mapping[int, int]) -> str:
+    """Values a file may hold, neighbours joined: ``0 to 18, 254 (unknown) or 255 (ignored)``."""
+    meanings = [(value, _MEANINGS.get(label, "")) for value, label in sorted(expected.items())]
+    parts = []
+    for (_, meaning), run in groupby(
+        enumerate(meanings), key=lambda item: (item[1][0] - item[0], item[1][1])
+    ):
+        values = [value for _, (value, _) in run]
+        first, last = values[0], values[-1]
+        parts.append((f"{first} to {last}" if last > first else str(first)) + meaning)
+    return " or ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)

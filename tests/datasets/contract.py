@@ -1,5 +1,7 @@
 """What every data set with held-out classes must do."""
 
+import pickle
+
 import cv2
 import numpy as np
 import pytest
@@ -46,14 +48,29 @@ class DatasetContract:
     data_prefix: dict  # folders of images and labels below the root
     image: str  # path of an image below its folder, with {name}
     label: str  # path of a label file below its folder, with {name}
+    options: dict = {}  # further arguments of the data set
+    shift = 0  # the ids in the files begin here
+    listed = False  # a list file names the images
 
     @pytest.fixture
     def root(self, tmp_path):
         """Folder of two scenes that hold every class, 254 and 255."""
-        for index, name in enumerate(NAMES):
-            write_image(self.image_path(tmp_path, name), (40 * index + 20, 100, 180))
-            write_label(self.label_path(tmp_path, name), self.raw_label(index))
+        self.prepare(tmp_path)
         return tmp_path
+
+    def prepare(self, root):
+        """Write the two scenes."""
+        for index, name in enumerate(NAMES):
+            self.write_image(self.image_path(root, name), (40 * index + 20, 100, 180))
+            self.write_label(self.label_path(root, name), self.in_the_file(self.raw_label(index)))
+
+    def write_image(self, path, colour):
+        """A picture of one BGR colour."""
+        write_image(path, colour)
+
+    def write_label(self, path, label):
+        """A label file of these values."""
+        write_label(path, label)
 
     def image_path(self, root, name=NAMES[1]):
         """Where the image of a scene lies."""
@@ -66,12 +83,23 @@ class DatasetContract:
     def build(self, root, **kwargs):
         """The data set with a pipeline that only loads."""
         cfg = dict(type=self.type, data_root=str(root), data_prefix=self.data_prefix, pipeline=LOAD)
-        return DATASETS.build({**cfg, **kwargs})
+        return DATASETS.build({**cfg, **self.options, **kwargs})
+
+    @property
+    def metainfo(self):
+        """Names and colours of all classes, by id."""
+        return DATASETS.get(self.type).METAINFO
 
     @property
     def classes(self):
-        """Names of all classes, by the ids in the files."""
-        return DATASETS.get(self.type).METAINFO["classes"]
+        """Names of all classes, by id."""
+        return self.metainfo["classes"]
+
+    def in_the_file(self, label):
+        """What a label file holds for class ids, 254 and 255."""
+        ignored = 0 if self.shift else IGNORE_LABEL
+        ids = np.where(label < len(self.classes), label + self.shift, label)
+        return np.where(label == IGNORE_LABEL, ignored, ids).astype(np.uint8)
 
     @property
     def held_out(self):
@@ -101,7 +129,7 @@ class DatasetContract:
     def test_known_classes_and_palette(self, root):
         dataset = self.build(root, **self.held_out)
         assert dataset.metainfo["classes"] == self.classes[2:-1] == dataset.known_classes
-        palette = DATASETS.get(self.type).METAINFO["palette"]
+        palette = self.metainfo["palette"]
         assert dataset.metainfo["palette"] == palette[2:-1]
         everything = self.build(root).metainfo
         assert everything["classes"] == self.classes and everything["palette"] == palette
@@ -142,8 +170,28 @@ class DatasetContract:
     def test_options_of_the_host(self, root):
         dataset = self.build(root, indices=1, test_mode=True, serialize_data=False)
         assert len(dataset) == 1 and dataset.test_mode
+        assert len(self.build(root).get_subset([1])) == 1
+
+    def test_lazy_start(self, root):
         lazy = self.build(root / "nowhere", lazy_init=True, **self.held_out)
         assert lazy.metainfo["classes"] == self.classes[2:-1]
+
+    def test_pickled(self, root):
+        dataset = self.build(root, mark_unknown=True, **self.held_out)
+        copy = pickle.loads(pickle.dumps(dataset))
+        assert type(copy) is type(dataset) and len(copy) == 2
+        assert copy.metainfo == dataset.metainfo and copy.label_map == dataset.label_map
+        np.testing.assert_array_equal(labels_of(copy[0]), labels_of(dataset[0]))
+
+    def test_values_of_the_files(self, root):
+        """Each value that a file can hold, with the label it gets."""
+        dataset = self.build(root, mark_unknown=True, **self.held_out)
+        raw = self.in_the_file(self.raw_label(1))
+        labels = labels_of(dataset[0])
+        values = {int(v): int(labels[raw == v][0]) for v in np.unique(raw)}
+        assert values.items() <= dataset.label_values.items()
+        assert dataset.get_data_info(0)["label_values"] == dataset.label_values
+        assert dataset.get_data_info(0)["num_classes"] == len(self.classes) - 3
 
     # Errors
 
@@ -159,7 +207,8 @@ class DatasetContract:
     def test_empty_folder(self, root):
         for name in NAMES:
             self.image_path(root, name).unlink()
-        with pytest.raises(InputError, match="holds no .* image"):
+        message = "does not exist, but .* names it" if self.listed else "holds no .* image"
+        with pytest.raises(InputError, match=message):
             self.build(root)
 
     def test_misspelt_class(self, root):
@@ -177,13 +226,19 @@ class DatasetContract:
             self.build(root, unknown_classes=[name], ignored_classes=[name])
 
     def test_label_out_of_range_names_file_and_values(self, root):
-        label = self.raw_label(1)
-        label[0, :2] = [len(self.classes), 200]
-        write_label(self.label_path(root), label)
+        first = self.first_wrong
+        label = self.in_the_file(self.raw_label(1))
+        label[0, :2] = [first, 200]
+        self.write_label(self.label_path(root), label)
         dataset = self.build(root)
-        values = rf"\[{len(self.classes)}, 200\]"
-        with pytest.raises(InputError, match=f"{self.label_path(root)} holds the values {values}"):
+        message = rf"{self.label_path(root)} holds the values \[{first}, 200\]: expected"
+        with pytest.raises(InputError, match=message):
             dataset[0]
+
+    @property
+    def first_wrong(self):
+        """The value behind those of the classes."""
+        return len(self.classes) + self.shift
 
     @pytest.mark.parametrize("keep", [0, 20, 60])
     def test_corrupt_label_names_file(self, root, keep):

@@ -1,0 +1,8 @@
+# Fishyscapes Static, validation, 30 images, version 3 (the last). docs/data.md says how to obtain
+# and compose it.
+benchmark = dict(
+    protocol="fishyscapes_static",
+    dataset=dict(
+        type="mmosr.FishyscapesStaticDataset", data_root="data/fishyscapes_static", version=3
+    ),
+)

@@ -1,0 +1,220 @@
+"""Known, unknown and ignored classes of any mmseg dataset."""
+
+from __future__ import annotations
+
+import difflib
+import os.path as osp
+from collections.abc import Sequence
+from functools import cache
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS as MMSEG_DATASETS
+
+from mmosr.registry import DATASETS
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+
+
+class HeldOutClasses:
+    """Holds classes out; stands in front of an mmseg dataset: ``class X(HeldOutClasses, Host)``.
+
+    The known classes are all others, renumbered ``0 .. C-1`` in their old order. Pixels of held-out
+    classes become 255 (ignored) for training and, with ``mark_unknown``, 254 (unknown) for tests:
+    unknown and unlabelled pixels never get mixed up. Class names, suffixes, ``reduce_zero_label``
+    and the list of images stay the host's. Class ``i`` of the host's ``METAINFO`` is ``i`` in the
+    label files, or ``i + 1`` with ``reduce_zero_label``.
+
+    Args:
+        unknown_classes: Names held out of training.
+        ignored_classes: Names that are ignored in training and test alike, e.g. the classes held
+            out as test unknowns while settings are chosen on other held-out classes.
+        mark_unknown: Label the unknown classes 254 instead of 255.
+        *args, **kwargs: As the host.
+
+    Raises:
+        InputError: A name that is no class of the dataset or is held out twice, no known class
+            left, a folder or list that is missing or names no image, a listed image that does not
+            exist, or an image without its label file.
+    """
+
+    # Values of the label files that stand for no class: an object of no class, and what is
+    # ignored; by default 255, and 0 with reduce_zero_label.
+    unknown_value: int = UNKNOWN_LABEL
+    ignored_values: tuple[int, ...] | None = None
+
+    def __init__(
+        self,
+        *args,
+        unknown_classes: Sequence[str] = (),
+        ignored_classes: Sequence[str] = (),
+        mark_unknown: bool = False,
+        metainfo: dict | None = None,
+        **kwargs,
+    ) -> None:
+        self.mark_unknown = mark_unknown
+        self.unknown_classes = class_names(unknown_classes)
+        metainfo = self._hold_out(dict(metainfo or {}), class_names(ignored_classes))
+        super().__init__(*args, metainfo=metainfo, **kwargs)
+
+    def _hold_out(self, metainfo: dict, ignored: tuple[str, ...]) -> dict:
+        """The meta information with the known classes only, and the checks of all names."""
+        name = type(self).__name__
+        classes = tuple(self._load_metainfo(metainfo).get("classes", ()))
+        # Names of the ids in the label files.
+        self.file_classes = tuple(self.METAINFO.get("classes", classes))
+        if not classes:
+            raise InputError(f"{name}: no classes are given: set metainfo=dict(classes=...)")
+        both = sorted(set(self.unknown_classes) & set(ignored))
+        if both:
+            raise InputError(
+                f"{name}: {', '.join(both)} cannot be both unknown and ignored: take it out of "
+                "unknown_classes or of ignored_classes"
+            )
+        held_out = {*self.unknown_classes, *ignored}
+        known = tuple(label for label in classes if label not in held_out)
+        wrong = sorted(held_out - set(self.file_classes))
+        if wrong or not known:
+            raise InputError(
+                f"{name}: {', '.join(wrong) or 'every class'} cannot be held out; the classes are "
+                f"{', '.join(self.file_classes)}"
+            )
+        if not held_out:
+            return metainfo
+        if len(metainfo.get("palette", ())) == len(classes):
+            colours = zip(classes, metainfo["palette"], strict=True)
+            metainfo["palette"] = [colour for label, colour in colours if label in known]
+        return dict(metainfo, classes=known)
+
+    def load_data_list(self) -> list[dict]:
+        known = self.known_classes
+        self._check_folders()
+        data_list = super().load_data_list()
+        if self.known_classes != known:  # some hosts read the names from their files
+            raise InputError(
+                f"{type(self).__name__}: the data names its own classes, "
+                f"{', '.join(self.known_classes)}: they cannot be held out"
+            )
+        if not data_list:
+            where = f"list {self.ann_file}" if self.ann_file else f"folder {self._image_dir}"
+            raise InputError(
+                f"{type(self).__name__}: {where} holds no '*{self.img_suffix}' image: check "
+                "data_root, data_prefix and img_suffix"
+            )
+        self._map_unknown()
+        for item in data_list:
+            item.update(
+                num_classes=len(known), label_map=self.label_map, label_values=self.label_values
+            )
+            self._check_files(item)
+        return data_list
+
+    @property
+    def _image_dir(self) -> str:
+        return self.data_prefix.get("img_path") or self.data_root or ""
+
+    def _check_folders(self) -> None:
+        if super().load_data_list.__func__ is not BaseSegDataset.load_data_list:
+            return  # only the host knows where it looks
+        if not osp.isdir(self._image_dir):
+            raise InputError(
+                f"{type(self).__name__}: folder '{self._image_dir}' does not exist: set data_root, "
+                "and see docs/data.md for how to obtain the data"
+            )
+        if self.ann_file and not osp.exists(self.ann_file):
+            raise InputError(
+                f"{type(self).__name__}: list of images {self.ann_file} does not exist: check "
+                "data_root and ann_file"
+            )
+
+    def _check_files(self, item: dict) -> None:
+        if self.ann_file and not osp.exists(item["img_path"]):
+            raise InputError(
+                f"image {item['img_path']} does not exist, but {self.ann_file} names it: check "
+                "data_prefix and img_suffix, which is added to each line of a list"
+            )
+        path = item.get("seg_map_path")
+        if path is not None and not osp.exists(path):
+            raise InputError(f"image {item['img_path']} has no label file {path}")
+
+    def _map_unknown(self) -> None:
+        """Send unknown pixels to 254 in tests and to 255 in training."""
+        target = UNKNOWN_LABEL if self.mark_unknown else IGNORE_LABEL
+        known, shift = self.known_classes, int(self.reduce_zero_label)
+        meanings = {name: index for index, name in enumerate(known)}
+        meanings.update(dict.fromkeys(self.unknown_classes, target))
+        labels = [meanings.get(name, IGNORE_LABEL) for name in self.file_classes]
+        # The host reduces before it maps.
+        self.label_map = {**dict(enumerate(labels)), self.unknown_value - shift: target}
+        self._metainfo["label_map"] = self.label_map
+        self.label_values = {index + shift: label for index, label in enumerate(labels)}
+        self.label_values[self.unknown_value] = target
+        ignored = self.ignored_values
+        if ignored is None:
+            ignored = (0, IGNORE_LABEL) if self.reduce_zero_label else (IGNORE_LABEL,)
+        self.label_values.update(dict.fromkeys(ignored, IGNORE_LABEL))
+
+    @property
+    def known_classes(self) -> tuple[str, ...]:
+        """Names of the known classes, by label."""
+        return tuple(self.metainfo["classes"])
+
+
+def class_names(classes: Sequence[str]) -> tuple[str, ...]:
+    """Class names as a tuple; one name alone may stand without brackets."""
+    return (classes,) if isinstance(classes, str) else tuple(classes)
+
+
+@cache
+def held_out_class(host: type[BaseSegDataset]) -> type[BaseSegDataset]:
+    """The class :class:`HeldOutClasses` in front of ``host``, the same one at every call.
+
+    Its objects can be pickled. To write such a class down, derive from both instead.
+    """
+    if issubclass(host, HeldOutClasses):
+        return host
+    body = dict(__module__=__name__, __doc__=host.__doc__, __reduce__=_reduce, host=host)
+    return type(host)(f"HeldOut{host.__name__}", (HeldOutClasses, host), body)
+
+
+def _reduce(self) -> tuple:
+    return _empty, (self.host,), self.__dict__
+
+
+def _empty(host: type[BaseSegDataset]) -> BaseSegDataset:
+    """An object without attributes: where unpickling begins."""
+    cls = held_out_class(host)
+    return cls.__new__(cls)
+
+
+@DATASETS.register_module(name="HeldOutDataset")
+def held_out_dataset(host: str | type[BaseSegDataset], *args, **kwargs) -> BaseSegDataset:
+    """Any mmseg dataset with classes held out, ``type='mmosr.HeldOutDataset'`` in a config.
+
+    Args:
+        host: Name of the dataset class in mmseg's registry or in mmosr's, or the class.
+        *args, **kwargs: As :class:`HeldOutClasses` and the host.
+
+    Raises:
+        InputError: No such dataset, or one that is not for semantic segmentation.
+    """
+    cls = _find(host) if isinstance(host, str) else host
+    if not (isinstance(cls, type) and issubclass(cls, BaseSegDataset)):
+        name = getattr(cls, "__name__", repr(cls))
+        raise InputError(
+            f"HeldOutDataset: host {name} is no mmseg dataset for semantic segmentation (no "
+            "subclass of BaseSegDataset): classes cannot be held out of it"
+        )
+    return held_out_class(cls)(*args, **kwargs)
+
+
+def _find(name: str) -> type:
+    for registry in (MMSEG_DATASETS, DATASETS):
+        cls = registry.get(name)
+        if cls is not None:
+            return cls
+    modules = {**MMSEG_DATASETS.module_dict, **DATASETS.module_dict}
+    names = [n for n, c in modules.items() if isinstance(c, type) and issubclass(c, BaseSegDataset)]
+    close = difflib.get_close_matches(name, names, n=3)
+    raise InputError(
+        f"HeldOutDataset: there is no dataset '{name}'; "
+        + (f"did you mean {', '.join(close)}?" if close else "host takes a class name of mmseg")
+    )

@@ -1,0 +1,93 @@
+"""Lost and Found: small objects on the road."""
+
+from __future__ import annotations
+
+import os
+
+from mmosr.registry import DATASETS
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+
+from .anomaly_dataset import KNOWN_LABEL, AnomalySegDataset, Layout
+
+#: Label ids of "random non-hazards": marker pole, posts, timber, wheel cap, thin wood.
+NON_HAZARDS = (31, 33, 34, 36, 37, 38, 39)
+#: Frames whose objects are Cityscapes classes (children, bicycles), by how their names begin.
+KNOWN_OBJECT_FRAMES = (
+    "01_Hanns_Klemm_Str_45_000006",
+    "01_Hanns_Klemm_Str_45_000007",
+    "10_Schlossberg_9_000004",
+    "15_Rechbergstr_Deckenpfronn",
+)
+_TREATMENTS = {"ignored": IGNORE_LABEL, "known": KNOWN_LABEL, "unknown": UNKNOWN_LABEL}
+
+
+@DATASETS.register_module()
+class LostAndFoundDataset(AnomalySegDataset):
+    """Lost and Found (Pinggera et al., 2016): 1036 training and 1203 test images of 1024 x 2048.
+
+    Layout: ``leftImg8bit/{train,test}/SCENE/ID_leftImg8bit.png`` and
+    ``gtCoarse/{train,test}/SCENE/ID_gtCoarse_labelIds.png``. Label ids: 0 is void and all that is
+    off the road (ignored), 1 the free road (known), 2 .. 43 objects on the road (unknown).
+
+    Tools differ in the objects that are no hazard (ids 31, 33, 34, 36 .. 39):
+
+    * ``"unknown"``: SegmentMeIfYouCan, Mask2Anomaly and those built on them; hence the default.
+    * ``"ignored"``: Meta-OoD (entropy maximization), through the train ids 1 and 2 alone.
+    * ``"known"``: tools that go by the train ids of the data set, where they are background.
+
+    Args:
+        data_root: Folder with ``leftImg8bit`` and ``gtCoarse``.
+        split: ``"test"`` or ``"train"``.
+        non_hazards: ``"unknown"``, ``"ignored"`` or ``"known"``.
+        no_known: Leave out the frames with children and bicycles, which are Cityscapes classes:
+            the split LostAndFound-testNoKnown of SegmentMeIfYouCan.
+        **kwargs: As ``AnomalySegDataset``.
+
+    Raises:
+        InputError: An option is misspelt; and as ``AnomalySegDataset``.
+    """
+
+    def __init__(
+        self,
+        data_root: str | os.PathLike,
+        *,
+        split: str = "test",
+        non_hazards: str = "unknown",
+        no_known: bool = False,
+        **kwargs,
+    ) -> None:
+        for option, value, choices in (
+            ("split", split, ("test", "train")),
+            ("non_hazards", non_hazards, tuple(_TREATMENTS)),
+        ):
+            if value not in choices:
+                raise InputError(
+                    f"LostAndFoundDataset: {option}='{value}': choose from {', '.join(choices)}"
+                )
+        self.no_known = no_known
+        self.layouts = {
+            "official": Layout(
+                f"leftImg8bit/{split}",
+                f"gtCoarse/{split}",
+                "_leftImg8bit",
+                "_gtCoarse_labelIds.png",
+            )
+        }
+        self.label_values = {
+            0: IGNORE_LABEL,
+            1: KNOWN_LABEL,
+            **dict.fromkeys(range(2, 44), UNKNOWN_LABEL),
+            **dict.fromkeys(NON_HAZARDS, _TREATMENTS[non_hazards]),
+            255: IGNORE_LABEL,
+        }
+        super().__init__(data_root, **kwargs)
+
+    def labels_of(self, name: str) -> dict:
+        labels = super().labels_of(name)
+        if not self.no_known:
+            return labels
+        return {
+            key: path
+            for key, path in labels.items()
+            if not path.name.startswith(KNOWN_OBJECT_FRAMES)
+        }

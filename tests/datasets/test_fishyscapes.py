@@ -1,0 +1,190 @@
+"""Both validation sets of Fishyscapes, in every layout."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mmosr.datasets import FishyscapesStaticDataset
+from mmosr.datasets.fishyscapes import compose_static
+from mmosr.utils import InputError
+
+from .anomaly_contract import NAMES, SIZE, AnomalyContract, write_picture
+from .contract import write_label
+
+VALUES = {0: 0, 1: 254, 255: 255}
+
+
+class LostAndFoundContract(AnomalyContract):
+    type = "mmosr.FishyscapesLostAndFoundDataset"
+    values = VALUES
+
+
+class TestOfficial(LostAndFoundContract):
+    """Labels alone, and Lost and Found beside them."""
+
+    layout = "official"
+    label = "000{index}_{name}_labels.png"
+
+    def label_path(self, root, name):
+        # Numbered against the order of the ids.
+        index = NAMES.index(name) if name in NAMES else 9
+        return root / self.label.format(index=index, name=name)
+
+    def image_path(self, root, name, suffix=None):
+        split = "train" if name == NAMES[1] else "test"
+        name = f"{name}_leftImg8bit{suffix or self.suffix}"
+        return root.parent / "lost_and_found" / "leftImg8bit" / split / "04_Street" / name
+
+    def test_images_of_one_split_alone(self, root):
+        self.image_path(root, NAMES[1]).unlink()
+        self.fails(root, "1 of 3 label files .*of both the train and the test split")
+
+    def test_images_are_missing(self, root):
+        (root.parent / "lost_and_found").rename(root.parent / "laf")
+        self.fails(root, "images of Lost and Found are missing: '.*lost_and_found/leftImg8bit'")
+        for folder in ("laf", "laf/leftImg8bit"):
+            dataset = self.build(root, lost_and_found=root.parent / folder)
+            assert (dataset[2]["inputs"] == 100).all()
+
+    def test_images_in_the_same_folder(self, root):
+        (root.parent / "lost_and_found" / "leftImg8bit").rename(root / "leftImg8bit")
+        dataset = self.build(root)
+        assert len(dataset) == 3 and (dataset[1]["inputs"] == 60).all()
+
+    def test_labels_in_a_folder(self, root):
+        for folder in ("labels", "fishyscapes_lostandfound"):
+            (root / folder).mkdir()
+            for path in list(root.rglob("*_labels.png")):
+                path.rename(root / folder / path.name)
+            assert len(self.build(root)) == 3
+
+    def test_two_labels_of_one_image(self, root):
+        write_label(root / "copy" / f"0007_{NAMES[0]}_labels.png", np.zeros(SIZE, np.uint8))
+        self.fails(root, f"0000_{NAMES[0]}_labels.png and .*0007_.* label the same image")
+
+    def test_image_in_both_splits(self, root):
+        path = self.image_path(root, NAMES[1])
+        write_picture(path.parents[2] / "test" / "x" / path.name, 1)
+        self.fails(root, "has more than one image")
+
+    def test_labels_of_another_name(self, root):
+        write_label(root / "mean_labels.png", np.full(SIZE, 77, np.uint8))
+        assert len(self.build(root)) == 3
+
+    def test_re_packed_tree_beside_the_labels(self, root):
+        write_picture(root / "original" / "a.png", 0)
+        write_label(root / "labels" / "a.png", np.zeros(SIZE, np.uint8))
+        self.fails(root, r"in the layouts official and original\+labels: choose one")
+        assert len(self.build(root, layout="official")) == 3
+
+
+class TestRepacked(LostAndFoundContract):
+    layout = "original+labels"
+    image = "original/{name}{suffix}"
+    label = "labels/{name}.png"
+
+
+class TestCityscapesTree(LostAndFoundContract):
+    layout = "cityscapes"
+    image = "leftImg8bit/val/{name}_leftImg8bit{suffix}"
+    label = "gtFine/val/{name}_gtFine_labelTrainIds.png"
+
+
+class StaticContract(AnomalyContract):
+    type = "mmosr.FishyscapesStaticDataset"
+    values = VALUES
+    options = dict(version=3)
+
+    def finish(self, root):
+        self.write_version(root, {"version": 3})
+
+    def write_version(self, root, content):
+        (root / "VERSION.json").write_text(json.dumps(content))
+
+    def test_version_is_told(self, root):
+        assert self.build(root).version == 3
+        with pytest.raises(TypeError, match="version"):
+            FishyscapesStaticDataset(root)
+
+    @pytest.mark.parametrize("found", [{"version": 2}, {"version": "3"}, {}, [3]])
+    def test_another_version(self, root, found):
+        self.write_version(root, found)
+        value = found.get("version") if isinstance(found, dict) else None
+        self.fails(root, f"VERSION.json states version {value}, but version 3 is asked for")
+
+    def test_version_is_missing(self, root):
+        (root / "VERSION.json").unlink()
+        self.fails(root, r"VERSION.json is missing.*prepare.py fishyscapes_static .*--version 3")
+
+    def test_version_is_broken(self, root):
+        (root / "VERSION.json").write_text("3;")
+        self.fails(root, "VERSION.json cannot be read as JSON")
+
+
+class TestStatic(StaticContract):
+    layout = "original+labels"
+    image = "original/{name}{suffix}"
+    label = "labels/{name}.png"
+
+
+class TestStaticSideBySide(StaticContract):
+    layout = "beside"
+    image = "{name}_rgb{suffix}"
+    label = "{name}_labels.png"
+
+
+def test_download_of_static_is_refused(tmp_path):
+    name = "0003_frankfurt_000001_034047"
+    np.savez_compressed(tmp_path / f"{name}_rgb.npz", rgb=np.zeros((*SIZE, 3), np.int16))
+    write_label(tmp_path / f"{name}_labels.png", np.zeros(SIZE, np.uint8))
+    with pytest.raises(InputError) as caught:
+        FishyscapesStaticDataset(tmp_path, version=2)
+    assert str(caught.value) == (
+        f"FishyscapesStaticDataset: folder '{tmp_path}' holds overlays, not images: run python "
+        "tools/dataset_converters/prepare.py fishyscapes_static SRC DST --version 2; "
+        "see docs/data.md"
+    )
+
+
+@pytest.mark.parametrize("version", [0, 4, "3", None, 2.5])
+def test_versions_that_do_not_exist(version):
+    with pytest.raises(InputError, match=rf"version={version}: choose 1, 2 or 3"):
+        FishyscapesStaticDataset("x", version=version)
+
+
+class TestComposeStatic:
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64, np.float32])
+    def test_values(self, dtype):
+        image = np.uint8([[[0, 100, 200], [255, 128, 10]]])
+        overlay = np.array([[[0, -30, 55], [-255, 127, -10]]], dtype)
+        composed = compose_static(image, overlay)
+        assert composed.dtype == np.uint8
+        assert composed.tolist() == [[[0, 70, 255], [0, 255, 0]]]
+
+    def test_sums_are_clipped_and_do_not_wrap_around(self):
+        image = np.uint8([[[250, 5, 128]]])
+        assert compose_static(image, np.int16([[[10, -10, 127]]])).tolist() == [[[255, 0, 255]]]
+        assert compose_static(image, np.int16([[[255, -255, 0]]])).tolist() == [[[255, 0, 128]]]
+
+    def test_every_difference_gives_the_wanted_colour(self):
+        """Wanted colour minus image, as the overlays were made, gives the wanted colour back."""
+        generator = np.random.default_rng(0)
+        image, wanted = generator.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+        overlay = wanted.astype(np.int16) - image.astype(np.int16)
+        np.testing.assert_array_equal(compose_static(image, overlay), wanted)
+        np.testing.assert_array_equal(compose_static(image, 0 * overlay), image)
+
+    def test_image_is_not_changed(self):
+        image, overlay = np.full((*SIZE, 3), 9, np.uint8), np.full((*SIZE, 3), 3, np.int16)
+        compose_static(image, overlay)
+        assert (image == 9).all() and (overlay == 3).all()
+
+    def test_wrong_arrays(self):
+        image, overlay = np.zeros((*SIZE, 3), np.uint8), np.zeros((*SIZE, 3), np.int16)
+        for wrong in (image[..., 0], image[..., :2], image.astype(np.float32)):
+            with pytest.raises(InputError, match=r"the image is .*expected uint8 \(H, W, 3\)"):
+                compose_static(wrong, overlay)
+        for wrong in (overlay[..., :1], overlay[:6], overlay.astype(object)):
+            with pytest.raises(InputError, match="expected the overlay of the same Cityscapes"):
+                compose_static(image, wrong)
