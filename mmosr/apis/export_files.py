@@ -53,18 +53,24 @@ def describe_run(config: Config, checkpoint: str | os.PathLike, score: str, sour
         source: The input argument.
     """
     parts = [config.model, inference_pipeline(config)]
-    text = json.dumps(parts, sort_keys=True, default=str)
     return {
         "config": str(config.filename),
-        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "config_sha256": content_hash(parts),
         "checkpoint": os.fspath(checkpoint),
-        "checkpoint_sha256": _file_hash(Path(checkpoint)),
+        "checkpoint_sha256": file_hash(Path(checkpoint)),
         "score": score,
         "input": os.path.abspath(source),
     }
 
 
-def _file_hash(path: Path) -> str:
+def content_hash(value: object) -> str:
+    """SHA-256 of a part of a config, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

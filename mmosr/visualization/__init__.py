@@ -1,5 +1,7 @@
 """Drawing of anomaly scores."""
 
+from .curve_plots import plot_precision_recall, plot_roc, plot_score_histogram
+from .frames import Frame, draw_frames
 from .heatmap import (
     DEFAULT_CMAP,
     HeatmapStyle,
@@ -15,11 +17,13 @@ from .score_range import score_range
 
 __all__ = [
     "DEFAULT_CMAP",
+    "Frame",
     "HeatmapStyle",
     "ImageItem",
     "add_color_bar",
     "check_range",
     "common_folder",
+    "draw_frames",
     "draw_heatmap",
     "draw_labels",
     "draw_overlay",
@@ -27,5 +31,8 @@ __all__ = [
     "get_cmap",
     "maps_range",
     "name_images",
+    "plot_precision_recall",
+    "plot_roc",
+    "plot_score_histogram",
     "score_range",
 ]

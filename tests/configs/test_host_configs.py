@@ -54,7 +54,7 @@ test_dataloader = dict(
         data_prefix=dict(img_path='images/testing', seg_map_path='annotations/testing'),
     ),
     **loader)
-test_evaluator = dict(_delete_=True, type='mmosr.OpenSetMetric', bits=32)
+test_evaluator = dict(_delete_=True, type='mmosr.OpenSetMetric')
 train_cfg = dict(max_iters=1, val_interval=1)
 """
 # As a user would shrink the host's pipelines for a first try.

@@ -1,28 +1,26 @@
-"""The streaming curves against hand-computed values and scikit-learn."""
+"""The streaming curves against hand-computed values, and on large data against scikit-learn."""
 
-import itertools
 import math
-import pickle
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import pytest
-import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from mmosr.evaluation.curves import (
-    ScoreHistogram,
+    aupr_in,
     auroc,
     average_precision,
+    best_f1,
+    bounds,
+    figures,
+    flip,
     fpr_at_tpr,
-    merge_all,
     precision_recall_curve,
     roc_curve,
+    tnr_at_tpr,
 )
+from mmosr.evaluation.histogram import ScoreHistogram, merge_all
 from mmosr.utils import InputError
 
 
@@ -35,20 +33,15 @@ def sklearn_figures(scores, unknown):
     )
 
 
-def figures(histogram):
+def three_figures(histogram):
     return auroc(histogram), average_precision(histogram), fpr_at_tpr(histogram)
-
-
-def assert_identical(first, second):
-    assert first.bits == second.bits
-    for name in ("keys", "known", "unknown"):
-        one, two = getattr(first, name), getattr(second, name)
-        assert one.dtype == two.dtype
-        np.testing.assert_array_equal(one, two)
 
 
 # Scores highest first: 4 unknown, 3 known, 2 unknown + known (tied), 1 known.
 TINY = ScoreHistogram.from_scores([4, 3, 2, 2, 1], [1, 0, 1, 0, 0])
+
+
+# By hand
 
 
 def test_hand_computed_auroc():
@@ -61,10 +54,31 @@ def test_hand_computed_average_precision():
     assert average_precision(TINY) == pytest.approx(0.5 * 1 + 0.5 * 0.5, abs=1e-15)
 
 
+def test_hand_computed_aupr_in():
+    # Known positive, from score 1 upwards: recall 1/3 at 1/1, 2/3 at 2/3, 1 at 3/4.
+    assert aupr_in(TINY) == pytest.approx((1 + 2 / 3 + 3 / 4) / 3, abs=1e-15)
+
+
 def test_hand_computed_fpr():
     # TPR is 1/2 down to score 3 and 1 from score 2, where 2 of 3 known are selected.
     assert fpr_at_tpr(TINY) == pytest.approx(2 / 3, abs=1e-15)
     assert fpr_at_tpr(TINY, 0.5) == 0.0
+
+
+def test_hand_computed_tnr():
+    # All known are accepted up to score 3: 4 is rejected, 2 is not. Two thirds of the known are
+    # accepted up to 2, which rejects 4 as well; one third up to 1, which rejects both.
+    assert tnr_at_tpr(TINY) == 0.5
+    assert tnr_at_tpr(TINY, 2 / 3) == 0.5
+    assert tnr_at_tpr(TINY, 1 / 3) == 1.0
+
+
+def test_hand_computed_best_f1():
+    # F1 from the highest threshold: 2/3, 2/4, 4/6, 4/7. The highest of the two best is 4.
+    assert best_f1(TINY) == (pytest.approx(2 / 3, abs=1e-15), 4.0)
+    # With 3 unknown as well, selecting down to 2 is best: 3 of 4 selected, 3 of 3 unknown.
+    histogram = ScoreHistogram.from_scores([4, 3, 2, 2, 1], [1, 1, 1, 0, 0])
+    assert best_f1(histogram) == (pytest.approx(6 / 7, abs=1e-15), 2.0)
 
 
 def test_hand_computed_curves():
@@ -78,57 +92,67 @@ def test_hand_computed_curves():
     np.testing.assert_array_equal(thresholds, [np.inf, 4, 3, 2, 1])
 
 
-def test_fpr_is_taken_where_the_rate_is_reached_exactly():
+def test_figures_are_the_single_ones():
+    f1, threshold = best_f1(TINY)
+    assert figures(TINY) == {
+        "AUROC": auroc(TINY),
+        "AP": average_precision(TINY),
+        "AUPR-In": aupr_in(TINY),
+        "FPR95": fpr_at_tpr(TINY),
+        "TNR95": tnr_at_tpr(TINY),
+        "F1": f1,
+        "F1-threshold": threshold,
+    }
+    assert all(type(value) is float for value in figures(TINY).values())
+
+
+def test_rates_are_taken_where_they_are_reached_exactly():
     # 20 unknown: 19 of them (exactly 95 %) above the known samples, one below.
     scores = [*range(40, 21, -1), *range(10), -1]
     histogram = ScoreHistogram.from_scores(scores, [1] * 19 + [0] * 10 + [1])
     assert fpr_at_tpr(histogram, 0.95) == 0.0
     assert fpr_at_tpr(histogram, 0.951) == 1.0
+    mirrored = ScoreHistogram.from_scores(np.negative(scores), [0] * 19 + [1] * 10 + [0])
+    assert tnr_at_tpr(mirrored, 0.95) == 1.0
+    assert tnr_at_tpr(mirrored, 0.951) == 0.0
 
 
-finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
-tied = st.integers(-3, 3).map(float)
-samples = st.lists(st.tuples(st.one_of(tied, finite), st.booleans()), min_size=2, max_size=60)
-
-
-@settings(max_examples=300, deadline=None)
-@given(samples.filter(lambda pairs: len({unknown for _, unknown in pairs}) == 2))
-def test_exact_mode_equals_scikit_learn(pairs):
-    scores = np.array([score for score, _ in pairs], np.float32)
-    unknown = np.array([unknown for _, unknown in pairs])
-    histogram = ScoreHistogram.from_scores(scores, unknown, bits=32)
-    np.testing.assert_allclose(figures(histogram), sklearn_figures(scores, unknown), atol=1e-12)
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(samples, min_size=1, max_size=5), st.sampled_from([9, 24, 32]), st.randoms())
-def test_merge_is_independent_of_order_and_grouping(images, bits, random):
-    parts = [ScoreHistogram.from_scores(*zip(*image, strict=True), bits) for image in images]
-    pooled = ScoreHistogram.from_scores(
-        *zip(*itertools.chain.from_iterable(images), strict=True), bits
-    )
-    assert_identical(merge_all(parts), pooled)
-    random.shuffle(parts)
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = part.merge(merged)
-    assert_identical(merged, pooled)
-    assert merged == pooled
-    assert (merged.num_known, merged.num_unknown) == (
-        sum(not unknown for image in images for _, unknown in image),
-        sum(unknown for image in images for _, unknown in image),
-    )
-    np.testing.assert_array_equal(figures(merged), figures(pooled))
-
-
-def test_samples_may_come_in_any_order():
+def test_a_best_f1_threshold_below_zero_of_a_cut_histogram():
     rng = np.random.default_rng(0)
-    scores, unknown = rng.normal(size=5000).astype(np.float32), rng.random(5000) < 0.1
-    order = rng.permutation(5000)
-    assert_identical(
-        ScoreHistogram.from_scores(scores, unknown),
-        ScoreHistogram.from_scores(scores[order].reshape(50, 100), unknown[order].reshape(50, 100)),
+    scores = rng.normal(-30, 2, 20_000).astype(np.float32)
+    unknown = rng.random(20_000) < 0.1
+    scores[unknown] += 8
+    histogram = ScoreHistogram.from_scores(scores, unknown, 512)
+    assert histogram.bits < 32
+    f1, threshold = best_f1(histogram)
+    assert sk.f1_score(unknown, scores >= np.float32(threshold)) == pytest.approx(f1, abs=1e-12)
+
+
+# Bounds
+
+
+def test_hand_computed_bounds():
+    # Highest cell: 1 known, 1 unknown; the other: 1 known, 2 unknown.
+    keys, known, unknown = np.array([5, 7], np.uint32), np.array([1, 1]), np.array([2, 1])
+    histogram = ScoreHistogram(keys, known, unknown, bits=24)
+    found = bounds(histogram)
+    # Of 6 pairs, the upper unknown against the lower known is in order for sure, and the lower
+    # unknown ones against the upper known are not. The 1 + 2 pairs inside of the cells may be.
+    assert found["AUROC"] == pytest.approx((1 / 6, 4 / 6), abs=1e-15)
+    # Known first: 1/2, then 2/4 and 3/5. Unknown first and tied: 1/1, then 3/4 twice.
+    assert found["AP"] == pytest.approx(
+        ((1 / 2 + 2 / 4 + 3 / 5) / 3, (1 + 3 / 4 + 3 / 4) / 3), abs=1e-15
     )
+    assert found["FPR95"] == (0.5, 1.0)
+
+
+def test_bounds_of_an_exact_histogram_are_its_values():
+    assert bounds(TINY) == {
+        name: (figures(TINY)[name], figures(TINY)[name]) for name in ("AUROC", "AP", "FPR95")
+    }
+
+
+# Large data
 
 
 def make_scores(name, rng, unknown):
@@ -138,70 +162,57 @@ def make_scores(name, rng, unknown):
         "cauchy": lambda: rng.standard_cauchy(n) + 3 * unknown,
         "one_decimal": lambda: np.round(rng.normal(0, 1, n) + unknown, 1),
         "offset_30": lambda: rng.normal(30, 2, n) + 3 * unknown,
+        "offset_1000": lambda: rng.normal(1000, 2, n) + 3 * unknown,
         "likelihood": lambda: rng.normal(150, 10, n) + 12 * unknown,
         "msp": lambda: np.where(unknown, rng.beta(1, 2, n), rng.beta(0.2, 2, n)),
         "tiny": lambda: 1e-6 * (rng.normal(size=n) + unknown),
+        "just_below_one": lambda: 0.999999 + 1e-6 * (rng.normal(size=n) + unknown),
     }[name]().astype(np.float32)
 
 
 @pytest.mark.parametrize(
-    "name", ["gaussian", "cauchy", "one_decimal", "offset_30", "likelihood", "msp", "tiny"]
+    "name",
+    [
+        "gaussian",
+        "cauchy",
+        "one_decimal",
+        "offset_30",
+        "offset_1000",
+        "likelihood",
+        "msp",
+        "tiny",
+        "just_below_one",
+    ],
 )
-def test_precision_of_the_default_bits(name):
+def test_precision_of_the_default_cells(name):
     rng = np.random.default_rng(1)
     unknown = rng.random(1_000_000) < 0.02
     scores = make_scores(name, rng, unknown)
     exact = sklearn_figures(scores, unknown)
-    error = np.abs(np.subtract(figures(ScoreHistogram.from_scores(scores, unknown)), exact))
+    histogram = ScoreHistogram.from_scores(scores, unknown)
+    error = np.abs(np.subtract(three_figures(histogram), exact))
     assert (error <= [1e-6, 1e-4, 1e-4]).all(), error
+    if name in ("one_decimal", "offset_1000", "just_below_one"):
+        assert histogram.bits == 32 and (error <= 1e-12).all()
+    for value, (lower, upper) in zip(exact, bounds(histogram).values(), strict=True):
+        assert lower - 1e-12 <= value <= upper + 1e-12
+        assert upper - lower < 1e-3
 
 
-def test_small_spread_on_a_large_offset_needs_all_bits():
-    rng = np.random.default_rng(1)
-    unknown = rng.random(20_000) < 0.1
-    scores = (0.999999 + 1e-6 * (rng.normal(size=unknown.size) + unknown)).astype(np.float32)
-    exact = sklearn_figures(scores, unknown)
-    np.testing.assert_allclose(
-        figures(ScoreHistogram.from_scores(scores, unknown, bits=32)), exact, atol=1e-12
-    )
-    default = ScoreHistogram.from_scores(scores, unknown)
-    assert default.keys.size <= 2  # the documented limit of 24 bits
-    assert abs(auroc(default) - exact[0]) > 0.01
+# Traps
 
 
 def test_scores_outside_the_unit_interval_are_not_squashed():
     # A sigmoid would saturate both to 1 and give 0.5.
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.normal(30, 2, 20_000), rng.normal(33, 2, 20_000)])
-    histogram = ScoreHistogram.from_scores(scores, np.arange(40_000) >= 20_000)
+    scores, unknown = scores.astype(np.float32), np.arange(40_000) >= 20_000
+    histogram = ScoreHistogram.from_scores(scores, unknown)
     expected = 0.5 * (1 + math.erf(3 / math.sqrt(8) / math.sqrt(2)))  # Phi(3 / sqrt(2^2 + 2^2))
     assert auroc(histogram) == pytest.approx(expected, abs=5e-3)
-
-
-def test_float64_and_large_values_keep_their_order():
-    scores = np.array([-3.4e38, -1e30, -1.0, 0.0, 1e-40, 1.0, 1e30, 3.4e38])
-    histogram = ScoreHistogram.from_scores(scores, np.arange(8) >= 4)
-    assert histogram.keys.size == 8
-    assert figures(histogram) == (1.0, 1.0, 0.0)
-    exact = ScoreHistogram.from_scores(scores, np.arange(8) >= 4, bits=32)
-    np.testing.assert_array_equal(exact.thresholds, scores.astype(np.float32))
-
-
-def test_minus_zero_is_zero():
-    for bits in (24, 32):
-        histogram = ScoreHistogram.from_scores([0.0, -0.0, -0.0], [1, 0, 1], bits)
-        assert (histogram.keys.size, histogram.known[0], histogram.unknown[0]) == (1, 1, 2)
-        assert auroc(histogram) == 0.5
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(finite, min_size=1, max_size=30), st.sampled_from([9, 16, 24, 31, 32]))
-def test_thresholds_select_the_keys_above(scores, bits):
-    scores = np.array(scores, np.float32)
-    histogram = ScoreHistogram.from_scores(scores, np.zeros(scores.size), bits)
-    assert (np.diff(histogram.keys.astype(np.int64)) > 0).all()
-    selected = [(scores >= threshold).sum() for threshold in histogram.thresholds]
-    np.testing.assert_array_equal(selected, np.cumsum(histogram.known[::-1])[::-1])
+    np.testing.assert_allclose(
+        three_figures(histogram), sklearn_figures(scores, unknown), atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("unknown", [[], [0, 0], [1, 1]])
@@ -209,68 +220,55 @@ def test_without_one_of_the_kinds_the_figures_are_nan(unknown):
     histogram = ScoreHistogram.from_scores(np.arange(len(unknown), dtype=np.float32), unknown)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert np.isnan(figures(histogram)).all()
+        values = figures(histogram)
+        f1 = [values.pop("F1"), values.pop("F1-threshold")]
+        assert np.isnan(list(values.values())).all()
+        # The best threshold needs no known sample.
+        np.testing.assert_array_equal(f1, [1.0, 0.0] if any(unknown) else [np.nan, np.nan])
+        assert np.isnan(list(bounds(histogram).values())).all()
+
+
+def test_cut_histogram_of_one_kind_has_no_bounds():
+    known = ScoreHistogram.from_scores(np.random.default_rng(0).normal(size=2000), np.zeros(2000))
+    cut = merge_all([known], 512)
+    assert cut.bits < 32
+    assert np.isnan(list(bounds(cut).values())).all()
+
+
+def test_images_are_pooled_not_averaged():
+    easy = ScoreHistogram.from_scores([1, 2, 3], [0, 0, 1])  # AUROC 1
+    hard = ScoreHistogram.from_scores([9, 8, 7, 6], [0, 0, 0, 1])  # AUROC 0
+    pooled = auroc(easy.merge(hard))
+    assert pooled == pytest.approx((2 + 2) / 10, abs=1e-15)  # 3 and 6 above 1 and 2
+    assert pooled != (auroc(easy) + auroc(hard)) / 2
 
 
 def test_all_known_image_counts_in_the_pool():
     mixed = ScoreHistogram.from_scores([1.0, 3.0], [False, True])
     known_only = ScoreHistogram.from_scores([4.0, 0.0], [False, False])
+    assert math.isnan(auroc(known_only))
     # Known 0, 1, 4 against unknown 3: two of three pairs are in order.
     assert auroc(mixed.merge(known_only)) == pytest.approx(2 / 3, abs=1e-15)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_tensors_give_the_same_histogram(dtype):
-    scores = torch.tensor([[0.5, -2.0], [8.0, 0.25]], dtype=dtype, requires_grad=True)
-    unknown = torch.tensor([[True, False], [True, True]])
-    expected = ScoreHistogram.from_scores([0.5, -2.0, 8.0, 0.25], [1, 0, 1, 1])
-    assert_identical(ScoreHistogram.from_scores(scores, unknown), expected)
-
-
-def test_non_contiguous_input():
-    scores = np.arange(12, dtype=np.float32).reshape(3, 4)
-    unknown = scores > 6
-    assert_identical(
-        ScoreHistogram.from_scores(scores.T[::2], unknown.T[::2]),
-        ScoreHistogram.from_scores(scores.T[::2].copy(), unknown.T[::2].copy()),
-    )
-
-
-def test_counts_do_not_overflow():
+def test_pairs_do_not_overflow():
     counts = np.array([3 * 10**11, 10**11])
     histogram = ScoreHistogram(np.array([1, 2], np.uint32), counts, counts[::-1])
     # Of 16 parts of pairs: 9 in order, 3 + 3 tied, 1 against.
-    assert auroc(histogram.merge(histogram)) == pytest.approx((9 + 3) / 16, abs=1e-15)
+    assert auroc(histogram) == pytest.approx((9 + 3) / 16, abs=1e-15)
 
 
-def test_pickle_keeps_everything():
-    assert_identical(pickle.loads(pickle.dumps(TINY)), TINY)
+def test_flip_keeps_zero_apart():
+    histogram = ScoreHistogram.from_scores([0.0, 1e-45, -1e-45, 2.0], [1, 0, 0, 1])
+    flipped = flip(histogram)
+    np.testing.assert_array_equal(flipped.thresholds, np.float32([-2, -1e-45, 0, 1e-45]))
+    assert flipped.known.tolist() == [1, 0, 1, 0]
+    assert flipped.unknown.tolist() == [0, 1, 0, 1]
+    assert flip(flipped) == histogram
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
-def test_non_finite_scores_are_refused(value):
-    with pytest.raises(InputError, match="1 of 3 scores are NaN, infinite or beyond float32"):
-        ScoreHistogram.from_scores(np.array([0.0, value, 1.0]), [0, 1, 0])
-
-
-def test_wrong_arguments_are_refused():
-    with pytest.raises(InputError, match="shape"):
-        ScoreHistogram.from_scores([1.0, 2.0], [True])
-    with pytest.raises(InputError, match="bits=33"):
-        ScoreHistogram.from_scores([1.0], [True], bits=33)
-    with pytest.raises(InputError, match="bits"):
-        merge_all([])
-    with pytest.raises(InputError, match=r"\[24, 32\]"):
-        TINY.merge(ScoreHistogram.from_scores([1.0], [True], bits=32))
-    with pytest.raises(InputError, match="tpr=95"):
-        fpr_at_tpr(TINY, 95)
-
-
-def test_module_needs_no_host():
-    code = (
-        "import sys; sys.modules.update(dict.fromkeys(['mmengine', 'mmseg', 'torch']))\n"
-        "from mmosr.evaluation import ScoreHistogram, auroc\n"
-        "print(auroc(ScoreHistogram.from_scores([1, 2, 3], [0, 1, 0])))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "0.5"
+@pytest.mark.parametrize("function", [fpr_at_tpr, tnr_at_tpr])
+@pytest.mark.parametrize("tpr", [95, 0, -0.1])
+def test_rates_out_of_range_are_refused(function, tpr):
+    with pytest.raises(InputError, match=f"tpr={tpr} is out of range"):
+        function(TINY, tpr)

@@ -51,10 +51,17 @@ def expected_open_set(samples, score):
     scores = np.concatenate([sample.pred_anomaly.get(score).numpy().ravel() for sample in samples])
     scores, unknown = scores[truth != 255], truth[truth != 255] == 254
     fpr, tpr, _ = sk.roc_curve(unknown, scores, drop_intermediate=False)
+    missed, accepted, _ = sk.roc_curve(~unknown, -scores, drop_intermediate=False)
+    thresholds = np.unique(scores)[::-1]
+    f1 = [sk.f1_score(unknown, scores >= threshold) for threshold in thresholds]
     return {
         f"{score}/AUROC": 100 * sk.roc_auc_score(unknown, scores),
         f"{score}/AP": 100 * sk.average_precision_score(unknown, scores),
+        f"{score}/AUPR-In": 100 * sk.average_precision_score(~unknown, -scores),
         f"{score}/FPR95": 100 * fpr[np.argmax(tpr >= 0.95)],
+        f"{score}/TNR95": 100 * (1 - missed[np.argmax(accepted >= 0.95)]),
+        f"{score}/F1": 100 * max(f1),
+        f"{score}/F1-threshold": thresholds[np.argmax(f1)],
     }
 
 
@@ -74,7 +81,7 @@ def expected_closed_set(samples):
 @pytest.mark.parametrize("count", [1, 3])
 def test_equals_confusion_matrix_and_scikit_learn(count):
     samples = [make_sample(index) for index in range(count)]
-    results = run(samples, bits=32)
+    results = run(samples, max_cells=None)
     expected = expected_closed_set(samples)
     for score in ("msp", "energy"):
         expected.update(expected_open_set(samples, score))
@@ -96,7 +103,11 @@ def test_hand_computed_image():
         "mAcc": 37.5,  # 1/2, 1, 0, 0
         "anomaly/AUROC": 83.3333,  # 5 of 6 pairs in order
         "anomaly/AP": 83.3333,  # 1/2 * 1 + 1/2 * 2/3
+        "anomaly/AUPR-In": 91.6667,  # of the known, from 1 upwards: 1/1, 2/2, 3/4
         "anomaly/FPR95": 33.3333,
+        "anomaly/TNR95": 50.0,  # accepting 3 as well accepts 2.5 and rejects 4
+        "anomaly/F1": 80.0,  # 2.5, 3 and 4 are selected
+        "anomaly/F1-threshold": 2.5,
     }
 
 
@@ -125,7 +136,7 @@ def test_unknown_and_ignored_labels_are_kept_apart():
 def test_all_known_image_counts_in_the_pool():
     samples = [make_sample(0), make_sample(1, labels=(0, 1, 2, 3))]
     expected = expected_open_set(samples, "energy")
-    results = run(samples, scores=["energy"], bits=32)
+    results = run(samples, scores=["energy"], max_cells=None)
     assert {key: results[key] for key in expected} == pytest.approx(expected, abs=6e-5)
     assert not any(key.startswith("msp") for key in results)
 
@@ -142,7 +153,7 @@ def test_equals_the_host_on_known_labels(caplog):
     logger.removeHandler(caplog.handler)
     assert results.keys() == expected.keys()  # no open-set figure without unknown pixels
     assert results == pytest.approx(expected, abs=6e-3)  # the host keeps two decimals
-    assert "no AUROC, AP and FPR95" in caplog.text
+    assert "no open-set figures" in caplog.text
     assert "per class results" in caplog.text
 
 
@@ -152,11 +163,45 @@ def test_summary_table(caplog):
     with caplog.at_level(logging.INFO):
         results = run([make_sample(0)], prefix="test")
     logger.removeHandler(caplog.handler)
-    row = ["msp", *(f"{results[f'test/msp/{name}']:.2f}" for name in ("AUROC", "AP", "FPR95"))]
+    columns = ("AUROC", "AP", "AUPR-In", "FPR95", "TNR95", "F1")
+    row = ["msp", *(f"{results[f'test/msp/{name}']:.2f}" for name in columns), "1.2"]
+    assert results["test/msp/F1-threshold"] == np.float32(1.2)
     assert any(
         [c.strip() for c in line.split("|")[1:-1]] == row for line in caplog.text.split("\n")
     )
     assert f"mIoU {results['test/mIoU']:.2f}" in caplog.text
+
+
+def test_anomaly_only_data_has_open_set_figures_alone(caplog):
+    samples = [make_sample(index, labels=(0, 254, 255)) for index in range(3)]
+    evaluator = Evaluator(OpenSetMetric())
+    evaluator.dataset_meta = {"classes": ("known",), "anomaly_only": True}
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        results = evaluator.offline_evaluate(samples, chunk_size=2)
+    logger.removeHandler(caplog.handler)
+    expected = expected_open_set(samples, "msp") | expected_open_set(samples, "energy")
+    assert results == pytest.approx(expected, abs=6e-5)
+    assert "per class results" not in caplog.text
+    assert "known pixels);" not in caplog.text
+    samples[1].gt_sem_seg.data[0, 0, 0] = 1
+    with pytest.raises(InputError, match=r"scene_1\.png: .* values \[1\]; expected 0\.\.0"):
+        evaluator.offline_evaluate(samples, chunk_size=2)
+
+
+def test_max_cells_is_used():
+    samples = [make_sample(index, shape=(40, 50)) for index in range(2)]
+    exact, cut = run(samples), run(samples, max_cells=512)
+    assert exact["msp/AUROC"] == cut["msp/AUROC"]  # few distinct scores
+    assert exact["energy/F1-threshold"] != cut["energy/F1-threshold"]
+    assert exact["energy/AUROC"] == pytest.approx(cut["energy/AUROC"], abs=0.5)
+    metric = OpenSetMetric(max_cells=512)
+    metric.dataset_meta = {"classes": CLASSES}
+    metric.process({}, [samples[0].to_dict()])
+    assert metric.results[0].histograms["energy"].keys.size <= 512  # before any sum
+    with pytest.raises(InputError, match="max_cells=3 is too small"):
+        run(samples, max_cells=3)
 
 
 def test_state_is_reset_and_streams():
@@ -196,6 +241,9 @@ def test_predictions_are_saved_as_the_host_does(tmp_path):
     run([sample], output_dir=str(tmp_path), keep_results=True)
     saved = np.asarray(Image.open(tmp_path / "scene_7.png"))
     np.testing.assert_array_equal(saved, sample.pred_sem_seg.data[0].numpy())
+    # Saving changes no figure.
+    samples = [make_sample(index) for index in range(3)]
+    assert run(samples, output_dir=str(tmp_path / "again")) == run(samples)
 
 
 def test_format_only_needs_no_ground_truth(tmp_path):

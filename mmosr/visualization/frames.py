@@ -1,0 +1,231 @@
+"""A picture of some frames: image, ground truth, anomaly score and overlay, one row a frame.
+
+One colour range serves all rows, so that a calm frame looks calm beside one with an object.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+
+from .curve_plots import DPI, write_figure
+from .heatmap import DEFAULT_CMAP, draw_heatmap, draw_overlay, get_cmap
+from .pictures import read_image
+
+WIDTH = 640  # pixels of a panel; larger frames are scaled down
+COLUMNS = ("Image", "Ground truth", "Anomaly score", "Overlay, outline of the unknown")
+KNOWN_COLOR = (205, 205, 205)
+UNKNOWN_COLOR = (213, 94, 0)
+IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))  # stripes
+OUTLINE_COLOR = (0, 255, 255)  # not in the colour map, and visible on its dark and bright ends
+_STRIPE = 5
+_GAP, _TEXT, _TOP, _BOTTOM, _SIDE, _BAR = 8, 34, 110, 60, 20, 130  # pixels
+
+
+@dataclass
+class Frame:
+    """One frame of a data set.
+
+    Args:
+        image: The image file, of the size of the label.
+        label: Labels (H, W): 254 unknown, 255 ignored, known for all other values.
+        score: Anomaly scores (H, W), larger = more unknown.
+        caption: Drawn above the frame: name of the image and figures.
+    """
+
+    image: Path
+    label: np.ndarray
+    score: np.ndarray
+    caption: str
+
+
+def draw_frames(
+    frames: Sequence[Frame],
+    path: str | os.PathLike,
+    title: str,
+    value_range: tuple[float, float],
+) -> None:
+    """Write :func:`frames_figure`, whole."""
+    write_figure(frames_figure(frames, title, value_range), path)
+
+
+def frames_figure(
+    frames: Sequence[Frame], title: str, value_range: tuple[float, float], width: int = WIDTH
+) -> Figure:
+    """A figure with the four panels of :func:`frame_panels` for every frame, and a colour bar.
+
+    Args:
+        frames: The frames, from top to bottom; one is read at a time.
+        title: Title of the figure.
+        value_range: Scores of the first and of the last colour, for all frames.
+        width: Largest width of a panel in pixels.
+
+    Raises:
+        InputError: No frame, a useless range, an image that cannot be read, or sizes that differ.
+    """
+    low, high = value_range
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise InputError(f"a colour range needs finite LO <= HI, got {low:g} {high:g}")
+    if not frames:
+        raise InputError("there is no frame to draw")
+    rows = [frame_panels(frame, low, high, width) for frame in frames]
+    panel_width = max(panel.shape[1] for row in rows for panel in row)
+    canvas_width = 2 * _SIDE + 4 * panel_width + 3 * _GAP + _BAR
+    height = _TOP + _BOTTOM + sum(row[0].shape[0] + _TEXT + _GAP for row in rows)
+    figure = Figure(figsize=(canvas_width / DPI, height / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    figure.text(0.5, 1 - 10 / height, title, ha="center", va="top", fontsize=14)
+    top = _TOP
+    for frame, row in zip(frames, rows, strict=True):
+        figure.text(
+            _SIDE / canvas_width, 1 - (top - 8) / height, frame.caption, va="bottom", fontsize=9
+        )
+        for column, panel in enumerate(row):
+            left = _SIDE + column * (panel_width + _GAP)
+            box = (left, height - top - panel.shape[0], panel.shape[1], panel.shape[0])
+            _show(figure, panel, box, COLUMNS[column] if top == _TOP else "")
+        top += row[0].shape[0] + _TEXT + _GAP
+    bottom = height - top + _TEXT + _GAP
+    bar = (canvas_width - _BAR, bottom, 24, height - _TOP - bottom)
+    _add_color_bar(figure, bar, low, high)
+    _add_key(figure)
+    return figure
+
+
+def frame_panels(frame: Frame, low: float, high: float, width: int = WIDTH) -> list[np.ndarray]:
+    """Image, ground truth, heatmap and overlay of one frame, scaled down to ``width``.
+
+    An unknown object of one pixel stays visible: a pixel of the ground truth is unknown when any
+    part of it is, ignored when at least half of it is, else known. The score is coloured before it
+    is scaled down. Unknown objects are outlined in the ground truth and in the overlay.
+
+    Returns:
+        Four pictures of shape (h, w, 3), uint8 RGB, ``w <= width``.
+
+    Raises:
+        InputError: The image cannot be read, or image, label and score differ in size.
+    """
+    if frame.label.ndim != 2 or frame.score.shape != frame.label.shape:
+        raise InputError(
+            f"frame '{frame.image}': label of shape {frame.label.shape} and score of shape "
+            f"{frame.score.shape} differ: give one map (H, W) of each"
+        )
+    image = read_image(frame.image)
+    if image.shape[:2] != frame.label.shape:
+        raise InputError(
+            f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
+            f"{frame.label.shape[1]}x{frame.label.shape[0]}: give image and label of one size"
+        )
+    size = _scaled_size(frame.label.shape, width)
+    image = _shrink(image, size)
+    heatmap = _shrink(draw_heatmap(frame.score, low, high), size)
+    unknown = _shrink((frame.label == UNKNOWN_LABEL).astype(np.float32), size) > 0
+    ignored = _shrink((frame.label == IGNORE_LABEL).astype(np.float32), size) >= 0.5
+    truth = draw_truth(unknown, ignored)
+    overlay = outline(draw_overlay(image, heatmap), unknown)
+    return [image, outline(truth, unknown), heatmap, overlay]
+
+
+def draw_truth(unknown: np.ndarray, ignored: np.ndarray) -> np.ndarray:
+    """Colour the ground truth: known grey, unknown orange, ignored with dark stripes.
+
+    Args:
+        unknown: bool (H, W).
+        ignored: bool (H, W); unknown wins where both are set.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    rows, columns = np.indices(unknown.shape)
+    stripes = np.array(IGNORED_COLORS, np.uint8)[(rows + columns) // _STRIPE % 2]
+    picture = np.where(ignored[..., None], stripes, np.array(KNOWN_COLOR, np.uint8))
+    picture[unknown] = UNKNOWN_COLOR
+    return picture
+
+
+def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Draw a line of one pixel around the regions of a mask, outside, so that it hides nothing.
+
+    A ring of one pixel in black lies around the line and sets it off.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        mask: bool (H, W).
+
+    Returns:
+        A new picture.
+    """
+    region = mask.astype(np.uint8)
+    kernel = np.ones((3, 3), np.uint8)
+    first = cv2.dilate(region, kernel)
+    second = cv2.dilate(first, kernel)
+    picture = picture.copy()
+    picture[second > first] = 0
+    picture[first > region] = OUTLINE_COLOR
+    return picture
+
+
+def _scaled_size(shape: tuple[int, int], width: int) -> tuple[int, int]:
+    """OpenCV's (width, height), never larger than the frame."""
+    scale = min(1.0, width / shape[1])
+    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
+
+
+def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+
+
+def _add_axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+    """Axes at (left, bottom, width, height) in pixels."""
+    width, height = figure.get_size_inches() * figure.dpi
+    return figure.add_axes((box[0] / width, box[1] / height, box[2] / width, box[3] / height))
+
+
+def _show(
+    figure: Figure, panel: np.ndarray, box: tuple[float, float, float, float], title: str
+) -> None:
+    """Place a panel so that one of its pixels is one of the figure."""
+    axes = _add_axes(figure, box)
+    axes.imshow(panel, interpolation="none", aspect="auto")
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=10, pad=18)
+
+
+def _add_color_bar(
+    figure: Figure, box: tuple[float, float, float, float], low: float, high: float
+) -> None:
+    axes = _add_axes(figure, box)
+    bar = figure.colorbar(ScalarMappable(Normalize(low, high), get_cmap(DEFAULT_CMAP)), cax=axes)
+    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
+    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
+    bar.ax.tick_params(labelsize=8)
+
+
+def _add_key(figure: Figure) -> None:
+    entries = [("known", KNOWN_COLOR, None), ("unknown", UNKNOWN_COLOR, None)]
+    entries.append(("ignored", IGNORED_COLORS[0], "////"))
+    handles = [
+        Patch(
+            facecolor=np.array(color) / 255,
+            edgecolor=np.array(IGNORED_COLORS[1]) / 255 if hatch else "none",
+            hatch=hatch,
+            label=name,
+        )
+        for name, color, hatch in entries
+    ]
+    figure.legend(handles=handles, loc="lower center", ncols=3, frameon=False, fontsize=9)
