@@ -1,0 +1,80 @@
+"""What a prepared folder consists of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_NAMED_SOURCES = 4
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file of the prepared folder.
+
+    Args:
+        path: Where it lies below the folder, with ``/``.
+        sources: The files it is made of; exactly one when there is no ``make``.
+        how: What ``make`` does; an output that was made in another way is made anew.
+        make: Writes the file to the path it is given. None: a link to the source, or its copy.
+    """
+
+    path: str
+    sources: tuple[Path, ...]
+    how: str = ""
+    make: Callable[[Path], None] | None = None
+
+    def source_names(self, root: Path) -> list[str]:
+        """Paths of the sources relative to ``root``; of many, the folder they are in."""
+        sources = [os.fspath(source) for source in self.sources]
+        if len(sources) > _NAMED_SOURCES:
+            sources = [os.path.commonpath([os.path.dirname(source) for source in sources])]
+        return [os.path.relpath(source, root) for source in sources]
+
+    def stamp(self, root: Path) -> str:
+        """Digest of names, sizes and modification times of the sources.
+
+        Raises:
+            OSError: A source is missing.
+        """
+        digest = hashlib.sha256()
+        for source in self.sources:
+            status = source.stat()
+            name = os.fsencode(os.path.relpath(source, root))
+            digest.update(b"%b %d %d\n" % (name, status.st_size, status.st_mtime_ns))
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All files of a prepared folder, whose sources were found.
+
+    Args:
+        name: Name of the data set.
+        source: Folder of the download.
+        outputs: Files that are made of the download alone.
+        last: Files that are made of the outputs.
+        options: What was asked for.
+        dataset: Arguments that the data set needs to read this folder.
+        copy: Copy instead of link.
+    """
+
+    name: str
+    source: Path
+    outputs: tuple[Output, ...]
+    last: tuple[Output, ...] = ()
+    options: Mapping = field(default_factory=dict)
+    dataset: Mapping = field(default_factory=dict)
+    copy: bool = False
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of the content of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,80 @@
+"""Arrange a public download as the folder that a data set of the benchmarks reads.
+
+python tools/dataset_converters/prepare.py NAME SRC DST
+
+Files are linked, or copied with --copy, and converted where needed; manifest.json holds their
+checksums. The download is never changed. A run that was stopped goes on when it is started again.
+docs/data.md says for each data set where to obtain it and what its download looks like.
+"""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+
+from mmosr.datasets.preparation import (
+    RECIPES,
+    Request,
+    check_data_set,
+    make_plan,
+    show,
+    write_plan,
+)
+from mmosr.utils.cli import run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(RECIPES)}")
+    parser.add_argument("source", metavar="SRC", type=Path, help="folder of the download")
+    parser.add_argument("folder", metavar="DST", type=Path, help="folder to make")
+    parser.add_argument(
+        "--copy", action="store_true", help="copy the files instead of linking them"
+    )
+    parser.add_argument(
+        "--images",
+        metavar="DIR",
+        type=Path,
+        help="images that belong to the labels of Fishyscapes: the folder of Lost and Found or of "
+        "Cityscapes, which holds leftImg8bit",
+    )
+    parser.add_argument(
+        "--version", type=int, choices=(1, 2, 3), help="of fishyscapes_static: that of SRC"
+    )
+    parser.add_argument(
+        "--unknown-ids",
+        metavar="ID",
+        type=int,
+        nargs="+",
+        help="of bdd_anomaly: train ids of the unknown classes; default: 16 17 18",
+    )
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    request = Request(
+        source=args.source,
+        folder=args.folder,
+        images=args.images,
+        version=args.version,
+        unknown_ids=tuple(args.unknown_ids) if args.unknown_ids else None,
+        copy=args.copy,
+    )
+    plan = make_plan(args.name, request)
+    try:
+        summary = write_plan(plan, request.folder)
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on where it was", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    print(f"{request.folder}: {summary}")
+    report = check_data_set(args.name, request.folder, options=plan.dataset)
+    show(report)
+    if report.problems:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
