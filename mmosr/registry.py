@@ -18,7 +18,7 @@ MODELS = Registry(
     "model",
     parent=MMENGINE_MODELS,
     scope="mmosr",
-    locations=["mmosr.methods", "mmosr.segmentation"],
+    locations=["mmosr.methods", "mmosr.segmentation", "mmosr.classification"],
 )
 DATASETS = Registry(
     "dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=["mmosr.datasets"]

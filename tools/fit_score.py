@@ -3,8 +3,9 @@
 python tools/fit_score.py CONFIG CHECKPOINT --score sml mahalanobis
 
 Shows every training image once to the model and writes a copy of the checkpoint that carries the
-statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg
-config. With a CACHead the anchors are re-estimated, which are part of the weights. On several GPUs:
+statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg or
+mmpretrain config. With CAC the anchors are re-estimated, which are part of the weights. On several
+GPUs:
 
 bash tools/dist_fit_score.sh CONFIG CHECKPOINT 8 --score sml mahalanobis
 """
@@ -28,8 +29,7 @@ from mmosr.engine import fit_dataloader, fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, check_fits, read_checkpoint, unwrap
 from mmosr.engine.fit import CLASSIFIER, fittable_parts
 from mmosr.registry import SCORES
-from mmosr.scores import FittedScore
-from mmosr.segmentation import set_scores
+from mmosr.scores import FittedScore, set_scores
 from mmosr.utils import InputError, atomic_write
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir

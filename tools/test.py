@@ -5,13 +5,12 @@ import os
 import sys
 
 from mmengine.config import Config
-from mmengine.registry import HOOKS, RUNNERS, init_default_scope
+from mmengine.registry import HOOKS, METRICS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
-from mmseg.registry import METRICS
 
 from mmosr.engine import FitHook
 from mmosr.engine.checkpoint import check_safe
-from mmosr.segmentation import set_scores
+from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
@@ -83,9 +82,11 @@ def evaluators_of(cfg: Config) -> list[dict]:
 
 
 def gives_anomaly_figures(cfg: Config) -> bool:
-    """False where all evaluators are mmseg's own, which know the labels alone."""
-    kinds = [METRICS.get(evaluator["type"]) for evaluator in evaluators_of(cfg)]
-    return not all(kind is not None and kind.__module__.startswith("mmseg.") for kind in kinds)
+    """False where all evaluators are the host's own, which know the labels alone."""
+    with METRICS.switch_scope_and_registry(None) as registry:
+        kinds = [registry.get(evaluator["type"]) for evaluator in evaluators_of(cfg)]
+    hosts = ("mmseg.", "mmpretrain.")
+    return not all(kind is not None and kind.__module__.startswith(hosts) for kind in kinds)
 
 
 def set_output(cfg: Config, folder: str) -> None:
@@ -122,7 +123,8 @@ def main() -> None:
     if args.score and not gives_anomaly_figures(cfg):
         runner.logger.warning(
             "The evaluator gives no figures of the anomaly scores: set "
-            "test_evaluator=dict(type='mmosr.OpenSetMetric') in the config."
+            "test_evaluator=dict(type='mmosr.OpenSetMetric') in the config, or for images "
+            "dict(type='mmosr.OpenSetRecognitionMetric')."
         )
     runner.test()
 

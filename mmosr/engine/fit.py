@@ -17,14 +17,15 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmosr.scores import Fitted
-from mmosr.segmentation.fitting import fit_step
 from mmosr.utils import InputError
 
 from .checkpoint import unwrap
 
-# Name of the classifier in `AnomalyMaps.fitted_parts`; its statistics change the class scores.
+# Name of the classifier in `ScoredModel.fitted_parts`; its statistics change the class scores.
 CLASSIFIER = "classifier"
 _PARTS_OF_A_PASS = 10
+# Wrappers of mmengine and mmseg that show images several times, or several as one.
+_REPEATING = ("RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
 
 
 # --- the data loader ----------------------------------------------------------------------------
@@ -53,18 +54,28 @@ def find_test_dataset(cfg: Config) -> dict:
 
 def loads_labels(step: Mapping) -> bool:
     """Whether a step of a pipeline loads labels."""
-    kind = step["type"]
-    return (kind if isinstance(kind, str) else kind.__name__).endswith("Annotations")
+    return _name(step).endswith("Annotations")
+
+
+def packs_image_labels(step: Mapping) -> bool:
+    """Whether a step packs the label of an image, which the data set itself gives (mmpretrain)."""
+    return _name(step) == "PackInputs"
+
+
+def _name(part: Mapping) -> str:
+    """Name of the type in a config, without its scope."""
+    kind = part["type"]
+    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
 
 
 def fit_dataloader(cfg: Config, split: str = "train") -> dict:
     """Config of the data loader of one pass that fits statistics.
 
-    It shows every image once, as in a test: data sets that repeat or mix images are unwrapped, a
-    ``ConcatDataset`` is kept, the steps are those of the test, with the labels loaded as in the
-    data set's own pipeline. On several ranks no image counts twice. Batch size and workers are
-    those of the test. Keys of ``fit_dataloader`` in the config, the whole loader or a part of it,
-    replace these for the training data.
+    It shows every image once, as in a test: data sets that repeat or mix images are unwrapped,
+    other wrappers are kept, the steps are those of the test, with the labels loaded as in the
+    data set's own pipeline; mmpretrain's data sets need no step for that. On several ranks no
+    image counts twice. Batch size and workers are those of the test. Keys of ``fit_dataloader``
+    in the config, the whole loader or a part of it, replace these for the training data.
 
     Args:
         cfg: The whole config; not changed.
@@ -89,7 +100,7 @@ def fit_dataloader(cfg: Config, split: str = "train") -> dict:
                 f"{split}_dataloader"
             )
         steps = find_test_pipeline(cfg)
-        if not any(loads_labels(step) for step in steps):
+        if not any(loads_labels(step) or packs_image_labels(step) for step in steps):
             raise InputError(
                 "statistics are fitted on labelled images, and the test pipeline of the config "
                 "loads no labels: add LoadAnnotations to it, or set fit_dataloader"
@@ -101,10 +112,13 @@ def fit_dataloader(cfg: Config, split: str = "train") -> dict:
 
 def _for_one_pass(dataset: Mapping, steps: list[dict]) -> dict:
     """A data set without wrappers that repeat or mix images, with the steps of the test."""
-    while "dataset" in dataset:
+    while "dataset" in dataset and _name(dataset) in _REPEATING:
         dataset = dataset["dataset"]
     if "datasets" in dataset:
         return dict(dataset, datasets=[_for_one_pass(part, steps) for part in dataset["datasets"]])
+    if "dataset" in dataset and "pipeline" not in dataset:
+        # Another wrapper says which images there are, or which label they have.
+        return dict(dataset, dataset=_for_one_pass(dataset["dataset"], steps))
     # The labels of the test data may be of another kind.
     own = [step for step in dataset.get("pipeline") or () if loads_labels(step)]
     return dict(dataset, pipeline=[own[0] if own and loads_labels(s) else s for s in steps])
@@ -132,7 +146,7 @@ def fit_statistics(
     Args:
         model: May be wrapped for distribution or test-time augmentation.
         loaders: Data loader of each split that is needed, see :func:`fit_dataloader`.
-        names: Keys of ``AnomalyMaps.fitted_parts``; default: all.
+        names: Keys of ``ScoredModel.fitted_parts``; default: all.
 
     Returns:
         Warnings for the user, which are logged too.
@@ -223,9 +237,9 @@ def _show(model: nn.Module, data: dict, parts: Mapping[str, Fitted]) -> int:
     inputs = data["inputs"]
     if len({tuple(image.shape) for image in inputs}) > 1:
         for index in range(len(inputs)):
-            fit_step(model, {key: [value[index]] for key, value in data.items()}, parts)
+            model.fit_step({key: [value[index]] for key, value in data.items()}, parts)
     else:
-        fit_step(model, data, parts)
+        model.fit_step(data, parts)
     return len(inputs)
 
 

@@ -34,3 +34,9 @@ if find_spec("mmseg") is not None:
     from .open_set_metric import OpenSetMetric  # noqa: F401
 
     __all__ += ["Counts", "OpenSetMetric", "count_image"]
+
+# The image metric needs no host.
+if find_spec("mmengine") is not None:
+    from .open_set_recognition_metric import OpenSetRecognitionMetric  # noqa: F401
+
+    __all__ += ["OpenSetRecognitionMetric"]

@@ -6,6 +6,7 @@ from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
 from .kl_matching import KLMatching
 from .mahalanobis import Mahalanobis, MahalanobisPerClass
 from .odin import Odin, OdinWithoutUnknowns
+from .scored_model import ScoreConfig, ScoredModel, set_scores
 from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Odin",
     "OdinWithoutUnknowns",
     "Score",
+    "ScoreConfig",
+    "ScoredModel",
     "SmoothedMaxLogit",
     "StandardizedMaxLogit",
     "build_score",
@@ -27,4 +30,5 @@ __all__ = [
     "max_logit",
     "max_softmax",
     "one_vs_rest",
+    "set_scores",
 ]

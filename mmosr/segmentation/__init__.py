@@ -2,11 +2,7 @@
 
 from .anomaly_maps import AnomalyMaps
 from .heads import CACHead, LGMMHead, MethodHead, MOvRHead, OpenSetHead
-from .open_set_encoder_decoder import (
-    OpenSetCascadeEncoderDecoder,
-    OpenSetEncoderDecoder,
-    set_scores,
-)
+from .open_set_encoder_decoder import OpenSetCascadeEncoderDecoder, OpenSetEncoderDecoder
 from .tta import OpenSetTTAModel
 
 __all__ = [
@@ -19,5 +15,4 @@ __all__ = [
     "OpenSetEncoderDecoder",
     "OpenSetHead",
     "OpenSetTTAModel",
-    "set_scores",
 ]

@@ -1,6 +1,6 @@
 """Anomaly maps of a segmentor, whatever its decode head."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -10,18 +10,16 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
-from mmosr.registry import SCORES
-from mmosr.scores.base import FittedScore, Score, build_score
 from mmosr.scores.fitted import Fitted
+from mmosr.scores.scored_model import ScoredModel
 from mmosr.utils import UNKNOWN_LABEL, InputError
 
+from .fitting import fit_step
 from .heads import OpenSetHead
 from .hosts import check_cascade, check_class_logits
 
-ScoreConfig = str | Mapping | Sequence[str | Mapping]
 
-
-class AnomalyMaps:
+class AnomalyMaps(ScoredModel):
     """Adds anomaly maps to a segmentor of mmseg: a mixin for subclasses of its ``EncoderDecoder``.
 
     A score of the class scores is taken after the host has finished the geometry (sliding windows,
@@ -44,35 +42,6 @@ class AnomalyMaps:
     Raises:
         InputError: A score that this model does not have, or a head without class logits.
     """
-
-    def __init__(
-        self,
-        *args,
-        score: ScoreConfig | None = None,
-        reject_threshold: float | None = None,
-        **kwargs,
-    ) -> None:
-        self._riding: tuple[str, ...] = ()
-        super().__init__(*args, **kwargs)
-        self.reject_threshold = reject_threshold
-        own = {**self._own("scores"), **self._own("embedding_scores")}
-        if score is None:
-            score = next(iter(own), "msp")
-        configs = [score] if isinstance(score, (str, Mapping)) else list(score)
-        self.posthoc_scores = nn.ModuleDict()
-        names = []
-        for config in configs:
-            name = config if isinstance(config, str) else config.get("name", config.get("type"))
-            if name not in own:
-                self.posthoc_scores[name] = self._build_score(config)
-            names.append(name)
-        if not names or len(set(names)) < len(names):
-            raise InputError(
-                f"score must name one or more different scores, got {names}: "
-                f"choose from {', '.join(self.available_scores())}"
-            )
-        self.score_names = tuple(names)
-        self._activate(self.score_names)
 
     def _init_decode_head(self, decode_head: ConfigType | list[ConfigType]) -> None:
         for part in decode_head if isinstance(decode_head, list) else [decode_head]:
@@ -103,11 +72,22 @@ class AnomalyMaps:
     def out_channels(self, value: int) -> None:
         self._class_channels = value
 
-    def available_scores(self) -> list[str]:
-        """Names of every score of this model: the method's own first, then the post-hoc ones."""
-        SCORES.import_from_location()
-        names = [*self._own("scores"), *self._own("embedding_scores"), *SCORES.module_dict]
-        return list(dict.fromkeys(names))
+    @property
+    def known_classes(self) -> int:
+        return self._class_channels
+
+    @property
+    def feature_dims(self) -> int | None:
+        """See :class:`~mmosr.scores.ScoredModel`; None without ``conv_seg``."""
+        if self.classifier is not None:
+            return self.classifier.in_channels
+        conv = getattr(self.last_head, "conv_seg", None)
+        return conv.in_channels if isinstance(conv, nn.Conv2d) else None
+
+    @property
+    def _riding(self) -> tuple[str, ...]:
+        """The active scores that are no function of the class scores."""
+        return tuple(name for name in self.active_scores if self.score_space(name) != "logits")
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """The host's class scores, and behind them one channel for each riding score."""
@@ -136,7 +116,7 @@ class AnomalyMaps:
                 if name in self._riding:
                     maps[name] = finished[i][self._riding.index(name)].unsqueeze(0)
                 else:
-                    maps[name] = self._function(name)(logits)
+                    maps[name] = self.score_function(name)(logits)
             if maps:
                 self._attach(sample, maps)
         return samples
@@ -161,17 +141,7 @@ class AnomalyMaps:
         samples = super().postprocess_result(maps, data_samples)
         return [sample.seg_logits.data[: riding.shape[1]].float() for sample in samples]
 
-    # --- which scores, and how each is computed -------------------------------------------------
-
-    @contextmanager
-    def only_scores(self, names: Sequence[str]) -> Iterator[None]:
-        """Compute just these of the model's scores for a while, such as those that are fitted."""
-        before = self.active_scores
-        self._activate(tuple(names))
-        try:
-            yield
-        finally:
-            self._activate(before)
+    # --- what the scores are functions of -------------------------------------------------------
 
     @contextmanager
     def classifier_input(self) -> Iterator[list[Tensor]]:
@@ -192,41 +162,9 @@ class AnomalyMaps:
         finally:
             handle.remove()
 
-    def _activate(self, names: tuple[str, ...]) -> None:
-        self.active_scores = names
-        self._riding = tuple(name for name in names if self._space(name) != "logits")
-
-    def _own(self, kind: str) -> dict[str, Callable[[Tensor], Tensor]]:
-        return getattr(self.classifier, kind) if self.classifier is not None else {}
-
-    def _space(self, name: str) -> str:
-        """Of what the score is a function: logits, embedding, features or inputs."""
-        if name in self.posthoc_scores:
-            return self.posthoc_scores[name].space
-        return "logits" if name in self._own("scores") else "embedding"
-
-    def _function(self, name: str) -> Callable[..., Tensor]:
-        if name in self.posthoc_scores:
-            return self.posthoc_scores[name]
-        return {**self._own("scores"), **self._own("embedding_scores")}[name]
-
-    def _build_score(self, config: str | Mapping) -> Score:
-        kind = config if isinstance(config, str) else config.get("type")
-        if kind not in self.available_scores():
-            raise InputError(
-                f"score {kind} is not one of this model's: "
-                f"choose from {', '.join(self.available_scores())}"
-            )
-        if self.classifier is not None:
-            dims = self.classifier.in_channels
-        else:
-            conv = getattr(self.last_head, "conv_seg", None)
-            dims = conv.in_channels if isinstance(conv, nn.Conv2d) else None
-        return build_score(config, self._class_channels, dims)
-
     def _ride(self, name: str, inputs: Tensor, metas: list[dict], features: list[Tensor]) -> Tensor:
         """The map of a riding score at its own resolution, ``(N, h, w)``."""
-        space, function = self._space(name), self._function(name)
+        space, function = self.score_space(name), self.score_function(name)
         if space == "inputs":
             return function(inputs, self.logits_function(metas))
         if len(features) != 1:
@@ -244,23 +182,6 @@ class AnomalyMaps:
         host = super().encode_decode
         return lambda inputs: host(inputs, metas)
 
-    # --- fitted statistics ----------------------------------------------------------------------
-
-    def fitted_parts(self) -> dict[str, Fitted]:
-        """What has statistics to fit, by name: scores, and the classifier where it has some."""
-        scores: Mapping = self.posthoc_scores
-        parts = {name: part for name, part in scores.items() if isinstance(part, Fitted)}
-        if isinstance(self.classifier, Fitted):
-            parts["classifier"] = self.classifier
-        return parts
-
-    def score_statistics(self) -> dict[str, dict[str, Tensor]]:
-        """Statistics of the fitted post-hoc scores, to be saved beside the state dict."""
-        parts = {n: p for n, p in self.fitted_parts().items() if isinstance(p, FittedScore)}
-        return {name: part.statistics() for name, part in parts.items() if part.fitted}
-
-    def load_score_statistics(self, statistics: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Take over what :meth:`score_statistics` gave, for the scores that this model has."""
-        for name, part in self.fitted_parts().items():
-            if isinstance(part, FittedScore) and name in statistics:
-                part.load_statistics(statistics[name])
+    def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
+        """See :func:`~mmosr.segmentation.fitting.fit_step`."""
+        fit_step(self, data, parts)

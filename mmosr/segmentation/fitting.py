@@ -1,6 +1,9 @@
 """One step of the pass that fits statistics on labelled images."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +13,8 @@ from torch import Tensor
 from mmosr.scores.fitted import Fitted
 from mmosr.utils import InputError
 
-from .anomaly_maps import AnomalyMaps
+if TYPE_CHECKING:
+    from .anomaly_maps import AnomalyMaps
 
 
 @torch.no_grad()

@@ -1,7 +1,6 @@
 """Open-set decode heads: any mmseg decode head with its last layer replaced."""
 
 import inspect
-from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from mmengine.model import BaseModule
@@ -11,6 +10,7 @@ from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mmosr.methods.recipes import CAC, LGMM, MOVR, Recipe
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -145,30 +145,17 @@ class MethodHead(OpenSetHead):
         InputError: ``loss_decode`` is of another method, which would train silently.
     """
 
-    classifier_type: ClassVar[str]
-    # Losses that belong to the method; the first is the default. Empty: the host's.
-    loss_types: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[Recipe]
 
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
-        if self.loss_types:
-            own = {"type": self.loss_types[0], **self._loss_options(classifier or {})}
-            host_cfg["loss_decode"] = self._check_loss(host_cfg.get("loss_decode") or own)
-        super().__init__(host, {"type": self.classifier_type, **(classifier or {})}, **host_cfg)
-
-    @staticmethod
-    def _loss_options(classifier: ConfigType) -> dict:
-        """Options of the default loss that follow from the classifier's."""
-        return {}
-
-    def _check_loss(self, loss: ConfigType | Sequence[ConfigType]) -> ConfigType:
-        for part in [loss] if isinstance(loss, Mapping) else loss:
-            if part.get("type") not in self.loss_types:
-                raise InputError(
-                    f"{type(self).__name__} trains with {' or '.join(self.loss_types)}, but its "
-                    f"loss_decode is {part.get('type')}; write loss_decode=dict(_delete_=True, "
-                    f"type='{self.loss_types[0]}'), or use mmosr.OpenSetHead to combine freely"
-                )
-        return loss
+        name = type(self).__name__
+        loss = self.recipe.loss(
+            host_cfg.get("loss_decode"), classifier, name, "loss_decode", "mmosr.OpenSetHead"
+        )
+        if loss is not None:
+            host_cfg["loss_decode"] = loss
+        super().__init__(host, self.recipe.classifier(classifier), **host_cfg)
+        self.recipe.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
 
 
 @MODELS.register_module()
@@ -178,7 +165,7 @@ class LGMMHead(MethodHead):
     The arguments are those of :class:`MethodHead`; the loss is the host's cross-entropy.
     """
 
-    classifier_type = "mmosr.GaussianMixtureClassifier"
+    recipe = LGMM
 
 
 @MODELS.register_module()
@@ -190,8 +177,7 @@ class CACHead(MethodHead):
     re-estimates the anchors.
     """
 
-    classifier_type = "mmosr.AnchorClassifier"
-    loss_types = ("mmosr.CACLoss", "mmosr.CenterLoss")
+    recipe = CAC
 
 
 @MODELS.register_module()
@@ -202,19 +188,4 @@ class MOvRHead(MethodHead):
     whose scale must be that of the classifier.
     """
 
-    classifier_type = "mmosr.CosineClassifier"
-    loss_types = ("mmosr.MOvRLoss",)
-
-    def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
-        super().__init__(host, classifier, **host_cfg)
-        loss = self.host.loss_decode
-        for part in loss if isinstance(loss, nn.ModuleList) else [loss]:
-            if part.scale != self.classifier.scale:
-                raise InputError(
-                    f"MOvRHead: loss_decode.scale is {part.scale} and classifier.scale "
-                    f"{self.classifier.scale}: give both the same value"
-                )
-
-    @staticmethod
-    def _loss_options(classifier: ConfigType) -> dict:
-        return {"scale": classifier["scale"]} if "scale" in classifier else {}
+    recipe = MOVR

@@ -1,0 +1,215 @@
+"""Image classifiers that give anomaly scores beside their predictions."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from mmpretrain.models.classifiers import ImageClassifier
+from mmpretrain.models.heads import ClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from mmosr.evaluation.recognition import UNKNOWN
+from mmosr.registry import MODELS, SCORES
+from mmosr.scores import Fitted, Score, ScoredModel
+from mmosr.utils import InputError
+
+from .fitting import fit_step
+from .heads import Features, OpenSetClsHead, soft_targets
+
+
+@dataclass
+class Caught:
+    """What passed through the head: at each call the features ``(N, D)`` and the class scores."""
+
+    features: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor] = field(default_factory=list)
+
+
+@MODELS.register_module()
+class OpenSetImageClassifier(ScoredModel, ImageClassifier):
+    """mmpretrain's :class:`ImageClassifier` with anomaly scores.
+
+    Each data sample gets ``anomaly_score``, the first score, and ``anomaly_scores``, every score by
+    name; float32 scalars, larger = more unknown. ``pred_score`` and ``pred_label`` stay as the
+    host makes them, and so does the state dict. With CAC the predicted class is the nearest anchor,
+    which has the least ``gamma`` of eq. 8.
+
+    A plain head gives the post-hoc scores: its class scores are the logits, and its features what
+    enters its last linear layer.
+
+    Args:
+        *args: As the host.
+        score: See :class:`~mmosr.scores.ScoredModel`.
+        reject_threshold: With a threshold, ``pred_open_set`` ``(1,)`` is the predicted label, or -1
+            where the first score is above it.
+        rotation_head: Config of a :class:`RotationHead`, trained beside the head; its
+            ``in_channels`` are filled in.
+        **kwargs: As the host.
+
+    Raises:
+        InputError: A score that this model does not have, a head without softmax class scores (such
+            as a multi-label one), or mixing augmentations where the head needs hard labels.
+    """
+
+    host_type = ImageClassifier
+
+    def __init__(self, *args, rotation_head: dict | None = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        mixes = getattr(self.data_preprocessor, "batch_augments", None) is not None
+        if mixes and isinstance(self.head, OpenSetClsHead) and self.head.needs_hard_labels:
+            raise soft_targets(self.head)
+        self.rotation_head = None
+        if rotation_head is not None:
+            if self.feature_dims is None:
+                raise self._no_features("rotation_head")
+            self.rotation_head = MODELS.build(dict(rotation_head, in_channels=self.feature_dims))
+
+    @property
+    def classifier(self) -> nn.Module | None:
+        """The open-set classifier, None for a plain head."""
+        return self.head.classifier if isinstance(self.head, OpenSetClsHead) else None
+
+    @property
+    def known_classes(self) -> int:
+        """Number of class scores C.
+
+        Raises:
+            InputError: The head gives no softmax class scores.
+        """
+        return count_classes(self.head)
+
+    @property
+    def last_layer(self) -> nn.Module | None:
+        """What turns features ``(N, D)`` into class scores; None where that is not one layer."""
+        return last_linear(self.head) if self.classifier is None else self.classifier
+
+    @property
+    def feature_dims(self) -> int | None:
+        if self.classifier is not None:
+            return self.classifier.in_channels
+        layer = last_linear(self.head)
+        return None if layer is None else layer.in_features
+
+    def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
+        """The losses of the head, on the images as they are, and of the rotation head."""
+        if self.rotation_head is None:
+            return super().loss(inputs, data_samples)
+        views, turns = self.rotation_head.views(inputs)
+        feats = self.extract_feat(views)
+        losses = self.head.loss(_first(feats, len(inputs)), data_samples)
+        losses.update(self.rotation_head.loss(self.head.pre_logits(feats), turns))
+        return losses
+
+    def predict(
+        self, inputs: Tensor, data_samples: list[DataSample] | None = None, **kwargs
+    ) -> list[DataSample]:
+        with self.catch() as caught:
+            samples = super().predict(inputs, data_samples, **kwargs)
+        scores = {name: self._score(name, inputs, caught).float() for name in self.active_scores}
+        for index, sample in enumerate(samples):
+            values = {name: value[index] for name, value in scores.items()}
+            if values:
+                self._attach(sample, values)
+        return samples
+
+    def _attach(self, sample: DataSample, values: dict[str, Tensor]) -> None:
+        first = values[self.active_scores[0]]
+        sample.set_field(first, "anomaly_score")
+        sample.set_field(values, "anomaly_scores")
+        if self.reject_threshold is not None:
+            rejected = first > self.reject_threshold
+            sample.set_field(sample.pred_label.masked_fill(rejected, UNKNOWN), "pred_open_set")
+
+    # --- what the scores are functions of -------------------------------------------------------
+
+    @contextmanager
+    def catch(self) -> Iterator[Caught]:
+        """Collect what passes through the head for a while."""
+        caught = Caught()
+        hooks = [self.head.register_forward_hook(lambda _, i, out: caught.logits.append(out))]
+        if self.last_layer is not None:
+            hooks.append(
+                self.last_layer.register_forward_pre_hook(
+                    lambda _, inputs: caught.features.append(inputs[0])
+                )
+            )
+        try:
+            yield caught
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def logits_function(self, inputs: Tensor) -> Tensor:
+        """From network inputs to class scores ``(N, C)``, with their gradient."""
+        return self.head(self.extract_feat(inputs))
+
+    def _score(self, name: str, inputs: Tensor, caught: Caught) -> Tensor:
+        space, function = self.score_space(name), self.score_function(name)
+        if space == "inputs":
+            return function(inputs, self.logits_function)
+        if space == "logits":
+            return function(caught.logits[0].float())
+        features = caught.features[0]
+        return function(self.classifier.embed(features) if space == "embedding" else features)
+
+    def _build_score(self, config: str | Mapping) -> Score:
+        kind = config if isinstance(config, str) else config.get("type")
+        if getattr(SCORES.get(kind), "space", None) == "features" and self.feature_dims is None:
+            raise self._no_features(f"score {kind}")
+        return super()._build_score(config)
+
+    def _no_features(self, what: str) -> InputError:
+        return InputError(
+            f"{what} needs the features before the last layer, and {type(self.head).__name__} does "
+            "not end in one linear layer a class: choose a score of the logits, or another head"
+        )
+
+    def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
+        """See :func:`~mmosr.classification.fitting.fit_step`."""
+        fit_step(self, data, parts)
+
+
+def count_classes(head: nn.Module | None) -> int:
+    """Number of class scores of a head of mmpretrain.
+
+    Raises:
+        InputError: Its predictions are not the softmax of one logit a class.
+    """
+    kind = type(head)
+    usual = isinstance(head, ClsHead) and all(
+        getattr(kind, name) is getattr(ClsHead, name) for name in ("predict", "_get_predictions")
+    )
+    layers = linear_layers(head) if usual else []
+    if not usual or not (hasattr(head, "num_classes") or layers):
+        name = "none" if head is None else kind.__name__
+        raise InputError(
+            f"head {name} gives no softmax over classes, so anomaly scores have no meaning: use "
+            "a head for one label an image, such as LinearClsHead or mmosr.OpenSetClsHead"
+        )
+    # VigClsHead does not keep the number.
+    return getattr(head, "num_classes", None) or layers[-1].out_features
+
+
+def last_linear(head: nn.Module) -> nn.Linear | None:
+    """The linear layer of a plain head that gives the logits.
+
+    It is the one with as many outputs as there are classes. None where there is none or where
+    there are several, as in distilled transformers, whose logits are a mean over two layers.
+    """
+    classes = count_classes(head)
+    layers = [layer for layer in linear_layers(head) if layer.out_features == classes]
+    return layers[0] if len(layers) == 1 else None
+
+
+def linear_layers(head: nn.Module) -> list[nn.Linear]:
+    """All linear layers of a head, in the order in which they were made."""
+    return [part for part in head.modules() if isinstance(part, nn.Linear)]
+
+
+def _first(feats: Features, count: int) -> Features:
+    """The features of the first images of a batch."""
+    if isinstance(feats, torch.Tensor):
+        return feats[:count]
+    return type(feats)(_first(part, count) for part in feats)

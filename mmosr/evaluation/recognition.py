@@ -1,0 +1,261 @@
+"""Image-level figures of open-set recognition, from arrays of one entry an image.
+
+Truth is a known label 0..C-1 or ``UNKNOWN`` (-1). Larger anomaly score = more unknown. The
+scores are compared as float32, exactly: no binning, nothing interpolated between thresholds,
+samples of equal score are accepted or rejected together. An image is **accepted** (called known)
+when its score is at most the threshold, and rejected when it is larger.
+
+All figures are fractions in [0, 1], and NaN where they are undefined. This module needs NumPy
+only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmosr.utils import InputError
+
+from .curves import aupr_in, auroc, average_precision, flip, fpr_at_tpr, roc_curve, tnr_at_tpr
+from .histogram import ScoreHistogram
+from .rejection import UNKNOWN, check_labels, check_same_shape, mean
+
+CCR_RATES = (0.01, 0.05, 0.1)  # CAC, table 3
+
+
+def truth_ranks(class_scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Classes that come before the true one, when the largest score comes first.
+
+    Of equal scores the lower class comes first, as in ``argmax``.
+
+    Args:
+        class_scores: Probabilities, logits or any larger-is-better scores, shape (N, C).
+        truth: Known labels, shape (N,); unknown images have no rank: drop them before.
+
+    Returns:
+        int64 of shape (N,), 0 where the arg-max is right.
+
+    Raises:
+        InputError: If a class score is NaN, the shapes differ, or a label is not in 0..C-1.
+    """
+    truth = check_labels(truth, "truth", 0)
+    class_scores = _class_scores(class_scores, truth)
+    classes = class_scores.shape[1]
+    if truth.size and truth.max() >= classes:
+        raise InputError(f"label {truth.max()} has no class score: there are {classes} classes.")
+    if np.isnan(class_scores).any():
+        raise InputError("class scores are NaN: compute them from finite features.")
+    own = class_scores[np.arange(len(truth)), truth][:, None]
+    tied_before = (class_scores == own) & (np.arange(classes) < truth[:, None])
+    return ((class_scores > own) | tied_before).sum(1)
+
+
+def top_k_accuracy(class_scores: np.ndarray, truth: np.ndarray, k: int = 1) -> float:
+    """Closed-set accuracy: known images whose class is among the ``k`` of largest score.
+
+    Unknown images do not count. Ties as in :func:`truth_ranks`.
+
+    Args:
+        class_scores: Scores of shape (N, C), larger = more of that class.
+        truth: Labels of shape (N,), known or :data:`UNKNOWN`.
+        k: Guesses, 1 to C - 1; with C guesses everything is right.
+
+    Raises:
+        InputError: As :func:`truth_ranks`, or ``k`` out of range.
+    """
+    truth = check_labels(truth, "truth", UNKNOWN)
+    class_scores = _class_scores(class_scores, truth)
+    check_top_k(k, class_scores.shape[1])
+    known = truth != UNKNOWN
+    return mean(truth_ranks(class_scores[known], truth[known]) < k)
+
+
+def check_top_k(k: int, classes: int) -> None:
+    """Refuse a top-k accuracy that says nothing.
+
+    Raises:
+        InputError: If ``k`` is not in 1..classes - 1.
+    """
+    if not 1 <= k < max(classes, 2):
+        raise InputError(f"top-{k} accuracy of {classes} classes says nothing: choose a smaller k.")
+
+
+def detection_error(histogram: ScoreHistogram, tpr: float = 0.95) -> float:
+    """``0.5 (1 - TPR) + 0.5 FPR`` at the threshold of TPR 95 %, known being positive.
+
+    L-GMM, appendix C.1: the probability of a wrong decision when known and unknown are equally
+    likely. Known (in-distribution) is the **positive** class: TPR is the share of accepted known
+    images, FPR that of accepted unknown ones. The threshold is the one of
+    :func:`~mmosr.evaluation.curves.tnr_at_tpr`, the first from the lowest score upwards with at
+    least ``tpr``; the formula takes the TPR that is reached there.
+
+    Published tables often print :func:`smallest_detection_error` instead.
+
+    Raises:
+        InputError: If ``tpr`` is out of (0, 1].
+    """
+    accepted_unknown = 1 - tnr_at_tpr(histogram, tpr)
+    accepted_known = roc_curve(flip(histogram))[1]
+    reached = accepted_known[np.argmax(accepted_known >= tpr)]
+    return float(0.5 * (1 - reached) + 0.5 * accepted_unknown)
+
+
+def smallest_detection_error(histogram: ScoreHistogram) -> float:
+    """The smallest ``0.5 (1 - TPR) + 0.5 FPR`` over all thresholds, at most 0.5.
+
+    One minus the "detection accuracy" of Lee et al., NeurIPS 2018. Table 10 of L-GMM fits this
+    one, not its text: for CIFAR-100 against iSUN it has 22.40 % where table 3 has FPR95 = 69.07 %,
+    from which TPR 95 % would give 37.0 %. Compare that table with this figure.
+    """
+    accepted_unknown, accepted_known, _ = roc_curve(flip(histogram))
+    return float(np.min(0.5 * (1 - accepted_known) + 0.5 * accepted_unknown))
+
+
+def ccr_curve(
+    scores: np.ndarray, predictions: np.ndarray, truth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Correct classification rate against false positive rate (Dhamija et al., NeurIPS 2018).
+
+    At a threshold, FPR is the share of the unknown images that are accepted, CCR the share of
+    **all** known images that are accepted and rightly classified. Both accept a score that
+    equals the threshold, so tied samples enter together.
+
+    Args:
+        scores: Anomaly scores of shape (N,).
+        predictions: Closed-set labels 0..C-1 of shape (N,).
+        truth: Labels of shape (N,), known or :data:`UNKNOWN`.
+
+    Returns:
+        ``(fpr, ccr, thresholds)``, each of shape (K + 1,) and not decreasing, from threshold minus
+        infinity, which accepts nothing, to where all unknown and all rightly classified images
+        are accepted. NaN where a kind has no sample.
+
+    Raises:
+        InputError: If shapes differ, a score is not finite or a label is out of range.
+    """
+    predictions = check_labels(predictions, "predictions", 0)
+    truth = check_labels(truth, "truth", UNKNOWN)
+    scores = np.asarray(scores)
+    check_same_shape(scores=scores, predictions=predictions, truth=truth)
+    unknown = truth == UNKNOWN
+    counted = unknown | (predictions == truth)
+    histogram = ScoreHistogram.from_scores(scores, unknown, max_cells=None)  # refuses NaN anywhere
+    correct = ScoreHistogram.from_scores(scores[counted], unknown[counted], max_cells=None)
+    rates = []
+    for counts, total in (
+        (correct.unknown, histogram.num_unknown),
+        (correct.known, histogram.num_known),
+    ):
+        accepted = np.append(0, np.cumsum(counts))
+        rates.append(accepted / total if total else np.full(accepted.shape, np.nan))
+    return *rates, np.append(np.float32(-np.inf), correct.thresholds)
+
+
+def ccr_at_fpr(scores: np.ndarray, predictions: np.ndarray, truth: np.ndarray, fpr: float) -> float:
+    """Known images kept and rightly classified when at most ``fpr`` of the unknown are accepted.
+
+    CAC, section 4.2. The threshold is the highest score at which the share of accepted unknown
+    images is **at most** ``fpr``; nothing is interpolated. When already the lowest score accepts
+    more, nothing is accepted and the rate is 0.
+
+    Args:
+        scores, predictions, truth: As in :func:`ccr_curve`.
+        fpr: Largest share of accepted unknown images, in [0, 1].
+
+    Raises:
+        InputError: As :func:`ccr_curve`, or ``fpr`` out of range.
+    """
+    return _ccr_at_fpr(*ccr_curve(scores, predictions, truth)[:2], fpr)
+
+
+def oscr(scores: np.ndarray, predictions: np.ndarray, truth: np.ndarray) -> float:
+    """Area under CCR against FPR, from FPR 0 to 1 (the OSCR curve of Dhamija et al., 2018).
+
+    Groups of equal score are joined by straight lines, so a tie counts half: the area is the
+    probability that a random known image is rightly classified and scores below a random unknown
+    one. It is at most the closed-set accuracy. Raises as :func:`ccr_curve`.
+    """
+    return _area(*ccr_curve(scores, predictions, truth)[:2])
+
+
+def openness(num_train: int, num_target: int, num_test: int) -> float:
+    """``1 - sqrt(2 N_train / (N_test + N_target))`` (Scheirer et al., 2013; CAC, eq. 10).
+
+    Args:
+        num_train: Classes seen in training.
+        num_target: Known classes to tell apart in the test.
+        num_test: Known and unknown classes of the test.
+
+    Returns:
+        A value in [0, 1): 0 for a closed set.
+
+    Raises:
+        InputError: If a count is below 1, or the test has fewer classes than the training.
+    """
+    if min(num_train, num_target, num_test) < 1 or num_test + num_target < 2 * num_train:
+        raise InputError(
+            f"openness of {num_train} training, {num_target} target and {num_test} test classes "
+            "is undefined: num_test counts known and unknown classes."
+        )
+    return float(1 - np.sqrt(2 * num_train / (num_test + num_target)))
+
+
+def recognition_figures(
+    scores: np.ndarray,
+    predictions: np.ndarray,
+    truth: np.ndarray,
+    ccr_rates: Sequence[float] = CCR_RATES,
+) -> dict[str, float]:
+    """All figures of one anomaly score that need no threshold from validation data.
+
+    Args:
+        scores, predictions, truth: As in :func:`ccr_curve`.
+        ccr_rates: False positive rates of the CCR.
+
+    Returns:
+        'AUROC'; 'AUPR-In' (known positive) and 'AUPR-Out' (unknown positive); 'FPR95' (unknown
+        positive, as for pixels) and 'TNR95' (known positive: 1 - TNR95 is the FPR95 of the
+        out-of-distribution literature); 'detection-error' and 'detection-error-min' (known
+        positive); 'CCR1', 'CCR5', ... (CCR at FPR 1 %, 5 %, ...); 'OSCR'.
+
+    Raises:
+        InputError: As :func:`ccr_curve` and :func:`ccr_at_fpr`.
+    """
+    fpr, ccr, _ = ccr_curve(scores, predictions, truth)
+    histogram = ScoreHistogram.from_scores(scores, np.asarray(truth) == UNKNOWN, max_cells=None)
+    return {
+        "AUROC": auroc(histogram),
+        "AUPR-In": aupr_in(histogram),
+        "AUPR-Out": average_precision(histogram),
+        "FPR95": fpr_at_tpr(histogram),
+        "TNR95": tnr_at_tpr(histogram),
+        "detection-error": detection_error(histogram),
+        "detection-error-min": smallest_detection_error(histogram),
+        **{f"CCR{100 * rate:g}": _ccr_at_fpr(fpr, ccr, rate) for rate in ccr_rates},
+        "OSCR": _area(fpr, ccr),
+    }
+
+
+def _ccr_at_fpr(fpr: np.ndarray, ccr: np.ndarray, rate: float) -> float:
+    if not 0 <= rate <= 1:
+        raise InputError(f"fpr={rate} is out of range: choose a rate in [0, 1].")
+    if np.isnan(fpr[0]):  # no unknown image
+        return np.nan
+    return float(ccr[np.searchsorted(fpr, rate, side="right") - 1])
+
+
+def _area(fpr: np.ndarray, ccr: np.ndarray) -> float:
+    if np.isnan(fpr[0] + ccr[0]):  # a kind has no image; the curve may be this point alone
+        return np.nan
+    return float(np.sum(np.diff(fpr) * (ccr[1:] + ccr[:-1])) / 2)
+
+
+def _class_scores(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    class_scores = np.asarray(values)
+    if class_scores.ndim != 2 or len(class_scores) != len(truth):
+        raise InputError(
+            f"class scores of shape {class_scores.shape} do not fit {len(truth)} labels: "
+            "give scores of shape (N, C)."
+        )
+    return class_scores
