@@ -27,7 +27,10 @@ setup(
     long_description=(ROOT / "README.md").read_text() if (ROOT / "README.md").is_file() else "",
     long_description_content_type="text/markdown",
     packages=find_packages(include=["mmosr", "mmosr.*"]),
-    package_data={"mmosr.evaluation": ["protocols.json"]},
+    package_data={
+        "mmosr.datasets": ["class_splits/*.json"],
+        "mmosr.evaluation": ["protocols.json"],
+    },
     python_requires=">=3.10",
     install_requires=requirements("runtime", "mm"),
     extras_require={"optional": requirements("optional"), "tests": requirements("tests")},

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 pytest.register_assert_rewrite(
     "tests.segmentation.contract",
     "tests.datasets.contract",
+    "tests.datasets.preparation.downloads",
     "tests.datasets.anomaly_contract",
     "tests.methods.contract",
     "tests.methods.loss_contract",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import os.path as osp
 from collections.abc import Sequence
-from functools import cache
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 
 from mmosr.registry import DATASETS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+
+from .host_class import class_in_front, find_host
 
 
 class HeldOutClasses:
@@ -163,26 +163,12 @@ def class_names(classes: Sequence[str]) -> tuple[str, ...]:
     return (classes,) if isinstance(classes, str) else tuple(classes)
 
 
-@cache
 def held_out_class(host: type[BaseSegDataset]) -> type[BaseSegDataset]:
     """The class :class:`HeldOutClasses` in front of ``host``, the same one at every call.
 
     Its objects can be pickled. To write such a class down, derive from both instead.
     """
-    if issubclass(host, HeldOutClasses):
-        return host
-    body = dict(__module__=__name__, __doc__=host.__doc__, __reduce__=_reduce, host=host)
-    return type(host)(f"HeldOut{host.__name__}", (HeldOutClasses, host), body)
-
-
-def _reduce(self) -> tuple:
-    return _empty, (self.host,), self.__dict__
-
-
-def _empty(host: type[BaseSegDataset]) -> BaseSegDataset:
-    """An object without attributes: where unpickling begins."""
-    cls = held_out_class(host)
-    return cls.__new__(cls)
+    return class_in_front(HeldOutClasses, host, "HeldOut")
 
 
 @DATASETS.register_module(name="HeldOutDataset")
@@ -196,25 +182,7 @@ def held_out_dataset(host: str | type[BaseSegDataset], *args, **kwargs) -> BaseS
     Raises:
         InputError: No such dataset, or one that is not for semantic segmentation.
     """
-    cls = _find(host) if isinstance(host, str) else host
-    if not (isinstance(cls, type) and issubclass(cls, BaseSegDataset)):
-        name = getattr(cls, "__name__", repr(cls))
-        raise InputError(
-            f"HeldOutDataset: host {name} is no mmseg dataset for semantic segmentation (no "
-            "subclass of BaseSegDataset): classes cannot be held out of it"
-        )
+    kind = "mmseg dataset for semantic segmentation"
+    registries = (MMSEG_DATASETS, DATASETS)
+    cls = find_host(host, BaseSegDataset, registries, "HeldOutDataset", kind)
     return held_out_class(cls)(*args, **kwargs)
-
-
-def _find(name: str) -> type:
-    for registry in (MMSEG_DATASETS, DATASETS):
-        cls = registry.get(name)
-        if cls is not None:
-            return cls
-    modules = {**MMSEG_DATASETS.module_dict, **DATASETS.module_dict}
-    names = [n for n, c in modules.items() if isinstance(c, type) and issubclass(c, BaseSegDataset)]
-    close = difflib.get_close_matches(name, names, n=3)
-    raise InputError(
-        f"HeldOutDataset: there is no dataset '{name}'; "
-        + (f"did you mean {', '.join(close)}?" if close else "host takes a class name of mmseg")
-    )

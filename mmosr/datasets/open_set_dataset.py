@@ -1,5 +1,7 @@
 """Datasets whose classes are split into known and unknown."""
 
+from pathlib import Path
+
 from mmseg.datasets import ADE20KDataset, BaseSegDataset, CityscapesDataset
 
 from mmosr.registry import DATASETS
@@ -20,7 +22,11 @@ class OpenSetSegDataset(HeldOutClasses, BaseSegDataset):
 class CamVidDataset(OpenSetSegDataset):
     """CamVid in 11 classes (Brostow et al., 2009; the split of SegNet): 367 / 101 / 233 scenes.
 
-    Layout: ``images/{train,val,test}/*.jpg`` and ``labels/{train,val,test}/*.png``, 255 = void.
+    Layout: ``images/{train,val,test}/*.{jpg,png}``, ``labels/{train,val,test}/*.png``, 255 = void.
+
+    Args:
+        img_suffix: Extension of the images. Default: found on disk, ``.jpg`` or ``.png``.
+        *args, **kwargs: As ``OpenSetSegDataset``.
     """
 
     METAINFO = dict(
@@ -52,8 +58,20 @@ class CamVidDataset(OpenSetSegDataset):
         ],
     )
 
-    def __init__(self, *args, img_suffix: str = ".jpg", **kwargs) -> None:
+    def __init__(self, *args, img_suffix: str | None = None, **kwargs) -> None:
         super().__init__(*args, img_suffix=img_suffix, seg_map_suffix=".png", **kwargs)
+
+    @property
+    def img_suffix(self) -> str:
+        """Extension of the images; ``.jpg`` while the folder is not there."""
+        if self._img_suffix is None and Path(self._image_dir).is_dir():
+            suffixes = {path.suffix for path in Path(self._image_dir).iterdir()}
+            self._img_suffix = ".png" if ".png" in suffixes and ".jpg" not in suffixes else ".jpg"
+        return self._img_suffix or ".jpg"
+
+    @img_suffix.setter
+    def img_suffix(self, value: str | None) -> None:
+        self._img_suffix = value
 
 
 @DATASETS.register_module()

@@ -21,9 +21,13 @@ class TestCamVidDataset(DatasetContract):
         for path in (root / "images" / "train").glob("*.jpg"):
             Image.open(path).save(path.with_suffix(".png"))
             path.unlink()
-        assert len(self.build(root, img_suffix=".png")) == 2
+        for options in ({}, dict(img_suffix=".png"), dict(lazy_init=True)):
+            dataset = self.build(root, **options)
+            assert dataset.img_suffix == ".png"
+            dataset.full_init()
+            assert len(dataset) == 2
         with pytest.raises(InputError, match=r"holds no '\*\.jpg' image"):
-            self.build(root)
+            self.build(root, img_suffix=".jpg")
 
 
 class TestOpenSetCityscapesDataset(DatasetContract):

@@ -210,9 +210,8 @@ def _plan_camvid(request: Request) -> Plan:
                 Output(f"images/{name}/{key}{ending}", (image,)),
                 Output(f"labels/{name}/{key}.png", (label,), "void 11 to 255", move_void(label)),
             ]
-    # The data set looks for jpg; other images are not re-encoded, which would change the figures.
-    dataset = {} if ending == ".jpg" else dict(img_suffix=ending)
-    return _plan("camvid", request, outputs, dataset=dataset)
+    # Images are not re-encoded, which would change the figures.
+    return _plan("camvid", request, outputs)
 
 
 RECIPES: dict[str, Recipe] = {

@@ -197,7 +197,7 @@ class TestCamVid:
         before = snapshot(raw)
         content = prepare(self.name, raw / below, data)
         assert snapshot(raw) == before
-        assert content["dataset"] == ({} if suffix == ".jpg" else {"img_suffix": ".png"})
+        assert content["dataset"] == {}
         for index, split in enumerate(("train", "val", "test")):
             name = f"0001TP_00{index}690"
             image = raw / "CamVid" / split / f"{name}{suffix}"
