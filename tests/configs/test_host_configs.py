@@ -56,6 +56,7 @@ test_dataloader = dict(
     **loader)
 test_evaluator = dict(_delete_=True, type='mmosr.OpenSetMetric')
 train_cfg = dict(max_iters=1, val_interval=1)
+randomness = dict(seed=0)
 """
 # As a user would shrink the host's pipelines for a first try.
 OPTIONS = [
