@@ -6,6 +6,7 @@ from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
 from .kl_matching import KLMatching
 from .mahalanobis import Mahalanobis, MahalanobisPerClass
 from .odin import Odin, OdinWithoutUnknowns
+from .openmax import OpenMax
 from .scored_model import ScoreConfig, ScoredModel, set_scores
 from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
@@ -19,6 +20,7 @@ __all__ = [
     "MahalanobisPerClass",
     "Odin",
     "OdinWithoutUnknowns",
+    "OpenMax",
     "Score",
     "ScoreConfig",
     "ScoredModel",
