@@ -7,6 +7,7 @@ from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODEL_WRAPPERS as MMENGINE_MODEL_WRAPPERS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
@@ -19,6 +20,12 @@ MODELS = Registry(
     parent=MMENGINE_MODELS,
     scope="mmosr",
     locations=["mmosr.methods", "mmosr.segmentation", "mmosr.classification"],
+)
+MODEL_WRAPPERS = Registry(
+    "model wrapper",
+    parent=MMENGINE_MODEL_WRAPPERS,
+    scope="mmosr",
+    locations=["mmosr.classification"],
 )
 DATASETS = Registry(
     "dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=["mmosr.datasets"]

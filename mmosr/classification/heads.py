@@ -132,20 +132,30 @@ class OpenSetClsHead(ClsHead):
         return losses
 
     def _hard_labels(self, samples: list[DataSample]) -> Tensor:
-        labels = labels_of(samples)
-        outside = (labels < 0) | (labels >= self.num_classes)
-        if outside.any():
-            sample = samples[int(outside.nonzero()[0])]
-            raise InputError(
-                f"{sample.get('img_path', 'an image')} has label {sample.gt_label.item()}, and the "
-                f"known classes are 0 to {self.num_classes - 1}: unknown images must not be among "
-                "the training data"
-            )
+        labels = known_labels(samples, self.num_classes)
         if "gt_score" in samples[0]:
             scores = torch.stack([sample.gt_score for sample in samples])
             if not torch.equal(scores, F.one_hot(labels, scores.shape[1]).to(scores)):
                 raise soft_targets(self)
         return labels
+
+
+def known_labels(samples: list[DataSample], num_classes: int) -> Tensor:
+    """Labels ``(N,)`` of training images.
+
+    Raises:
+        InputError: A label that is none of the known classes ``0 .. num_classes - 1``.
+    """
+    labels = labels_of(samples)
+    outside = (labels < 0) | (labels >= num_classes)
+    if outside.any():
+        sample = samples[int(outside.nonzero()[0])]
+        raise InputError(
+            f"{sample.get('img_path', 'an image')} has label {sample.gt_label.item()}, and the "
+            f"known classes are 0 to {num_classes - 1}: unknown images must not be among the "
+            "training data"
+        )
+    return labels
 
 
 def soft_targets(head: OpenSetClsHead) -> InputError:

@@ -181,4 +181,5 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
 
 
 def _opens_a_host(part: object) -> bool:
-    return isinstance(part, type) and issubclass(part, ScoredModel) and part.host_type is not None
+    """Whether it stands in place of a host; what derives from it, such as a method, does not."""
+    return isinstance(part, type) and issubclass(part, ScoredModel) and "host_type" in vars(part)

@@ -63,8 +63,8 @@ def test_equals_the_one_of_mmsegmentation(name):
 
 def test_every_base_model_is_compared():
     ours = {path.stem for path in ROOT.glob("*.py")}
-    from_scratch = {"deeplabv3plus_r18"}
-    assert ours == set(MODELS_OF_MMSEG) | from_scratch
+    from_scratch, for_images = {"deeplabv3plus_r18"}, {"m2iosr_vgg13", "osrcinet"}
+    assert ours == set(MODELS_OF_MMSEG) | from_scratch | for_images
 
 
 @pytest.mark.parametrize(

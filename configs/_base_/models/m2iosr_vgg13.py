@@ -1,0 +1,17 @@
+# M2IOSR on the VGG-13 of CROSR, for images of 32 x 32. Mean, standard deviation and number of
+# classes belong to the data. The values of the weights are lost in the paper; these were set
+# without a search. See docs/m2iosr.md.
+model = dict(
+    type="mmosr.M2IOSR",
+    data_preprocessor=dict(to_rgb=True),
+    backbone=dict(type="mmosr.CROSRVGG13"),
+    head=dict(type="LinearClsHead", in_channels=32, num_classes=6),
+    information=dict(
+        global_weight=0.5,  # beta_1
+        local_weight=1.0,  # beta_2
+        scale_weights=(0.5, 0.25, 0.25),  # a_1, a_2, a_3
+    ),
+    kl_weight=0.1,  # gamma
+)
+# A forward pass of the model in each of the two phases uses a part of the parameters.
+model_wrapper_cfg = dict(type="mmosr.TwoPhaseDistributedDataParallel", broadcast_buffers=False)

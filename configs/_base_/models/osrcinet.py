@@ -1,0 +1,8 @@
+# The nine convolutions of the OSRCI protocol, for images of 32 x 32. Mean and standard deviation
+# belong to the data.
+model = dict(
+    type="mmosr.OpenSetImageClassifier",
+    data_preprocessor=dict(to_rgb=True),
+    backbone=dict(type="mmosr.OSRCINet"),
+    head=dict(type="LinearClsHead", in_channels=2048, num_classes=6),
+)

@@ -1,0 +1,277 @@
+"""M2IOSR: mutual information of features at several scales, class-conditional Gaussians.
+
+Source: papers/m2iosr.md, section 4.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mmosr.utils import InputError
+
+from .base import ChannelLinear
+
+# The estimate when nothing can be told from the scores: all of them are 0.
+FLOOR = -2 * math.log(2)
+LOCAL_TERMS = ("1t16", "1t4", "4t4")
+
+
+def jensen_shannon(positive: Tensor, negative: Tensor) -> Tensor:
+    """``E_pos[-softplus(-T)] - E_neg[softplus(T)]``, the first bracket of eq. 8.
+
+    With the best discriminator it is ``2 JSD - 2 log 2`` of the joint distribution and the product
+    of the marginals: ``FLOOR`` when the two sides of the pairs are independent, and below 0 always.
+
+    Args:
+        positive: Scores T of pairs from one image, of any shape.
+        negative: Scores T of pairs from two images, of any shape.
+
+    Returns:
+        A scalar, larger = more mutual information; float32 of half-precision scores.
+    """
+    if positive.dtype in (torch.float16, torch.bfloat16):
+        positive, negative = positive.float(), negative.float()
+    with torch.autocast(positive.device.type, enabled=False):
+        return -F.softplus(-positive).mean() - F.softplus(negative).mean()
+
+
+def of_other_images(maps: Tensor) -> Tensor:
+    """For each image the features ``(N, ...)`` of another one: the batch, rolled by one.
+
+    A random order would leave an image in its place now and then.
+
+    Raises:
+        InputError: A batch of one image.
+    """
+    if len(maps) < 2:
+        raise InputError(
+            "mutual information needs 2 or more images in a batch, as a negative pair is of two, "
+            "and this one has 1: set train_dataloader.batch_size above 1 and drop_last=True"
+        )
+    return maps.roll(1, 0)
+
+
+def gaussian_kl(mean: Tensor, log_variance: Tensor, prior_mean: Tensor) -> Tensor:
+    """``KL(N(mean, sigma^2) || N(prior_mean, I))``, eq. 11 without the minus.
+
+    Args:
+        mean: ``(N, J)``.
+        log_variance: ``log sigma^2``, ``(N, J)``.
+        prior_mean: ``(N, J)``.
+
+    Returns:
+        ``(N,)``, >= 0: 0 where the two distributions are one.
+    """
+    gap = (mean - prior_mean).square()
+    # expm1: exp(v) - 1 - v loses its digits near 0, where training ends.
+    return 0.5 * (gap + torch.expm1(log_variance) - log_variance).sum(1)
+
+
+class GlobalDiscriminator(nn.Module):
+    """Scores of whole maps with latent features (table 1).
+
+    Two 3x3 convolutions, flattened beside the latent features, then linear layers. The softplus
+    that table 1 names is in :func:`jensen_shannon`: with a second one on T no pair could score
+    below 0.
+
+    Args:
+        channels: Channels of the map.
+        size: Side S of the map, 5 or more.
+        latent_dims: J.
+        hidden: Width of the linear layers.
+        conv_channels: Channels of the convolutions, without padding; the paper does not say.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        size: int,
+        latent_dims: int,
+        hidden: int = 512,
+        conv_channels: Sequence[int] = (64, 32),
+    ) -> None:
+        super().__init__()
+        if size < 5:
+            raise ValueError(f"two 3x3 convolutions need maps of 5 x 5 or more, got {size}")
+        first, second = conv_channels
+        self.convs = nn.Sequential(
+            nn.Conv2d(channels, first, 3), nn.ReLU(), nn.Conv2d(first, second, 3)
+        )
+        self.layers = nn.Sequential(
+            nn.Linear(second * (size - 4) ** 2 + latent_dims, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 1),
+        )
+
+    def forward(self, maps: Tensor, latent: Tensor) -> Tensor:
+        """Scores T ``(N, 1)`` of maps ``(N, D, S, S)`` and latent features ``(N, J)``."""
+        return self.layers(torch.cat([self.convs(maps).flatten(1), latent], 1))
+
+
+class LocalDiscriminator(nn.Module):
+    """Scores of each location of a map with other features (table 2): 1x1 convolutions.
+
+    The softplus of table 2 is in :func:`jensen_shannon`, as for :class:`GlobalDiscriminator`.
+
+    Args:
+        channels: Channels of the map.
+        other_channels: Channels J of the other features.
+        hidden: Width of the layers.
+    """
+
+    def __init__(self, channels: int, other_channels: int, hidden: int = 512) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels + other_channels, hidden, 1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 1),
+            nn.ReLU(),
+            nn.Conv2d(hidden, 1, 1),
+        )
+
+    def forward(self, maps: Tensor, other: Tensor) -> Tensor:
+        """Scores T ``(N, 1, H, W)`` of maps ``(N, D, H, W)``.
+
+        Args:
+            maps: One side of the pairs.
+            other: Features ``(N, J)``, the same at each location, or maps ``(N, J, H, W)``.
+        """
+        if other.dim() == 2:
+            other = other[:, :, None, None].expand(-1, -1, *maps.shape[2:])
+        return self.layers(torch.cat([maps, other], 1))
+
+
+class MutualInformation(nn.Module):
+    """Estimates between the features ``f_16``, ``f_4`` and ``f_1`` of an encoder (section 4.2).
+
+    The balancing weights are not in the paper. The defaults were set without a search.
+
+    Args:
+        map_channels: Channels of ``f_16`` and ``f_4``.
+        map_size: Side of ``f_16``.
+        latent_dims: Dimension J of ``f_1``.
+        hidden: Width of the discriminators.
+        conv_channels: See :class:`GlobalDiscriminator`.
+        global_weight: beta_1 of eq. 9.
+        local_weight: beta_2 of eq. 9.
+        scale_weights: a_1, a_2 and a_3 of eq. 10, of ``1t16``, ``1t4`` and ``4t4``; their sum is 1.
+
+    Raises:
+        ValueError: A weight below 0, or scale weights that do not add up to 1.
+    """
+
+    def __init__(
+        self,
+        map_channels: Sequence[int] = (64, 256),
+        map_size: int = 16,
+        latent_dims: int = 32,
+        hidden: int = 512,
+        conv_channels: Sequence[int] = (64, 32),
+        global_weight: float = 0.5,
+        local_weight: float = 1.0,
+        scale_weights: Sequence[float] = (0.5, 0.25, 0.25),
+    ) -> None:
+        super().__init__()
+        if len(scale_weights) != len(LOCAL_TERMS) or not math.isclose(
+            sum(scale_weights), 1, abs_tol=1e-6
+        ):
+            raise ValueError(
+                f"scale_weights are a_1, a_2 and a_3 of eq. 10, with a sum of 1, got "
+                f"{tuple(scale_weights)}"
+            )
+        if min(global_weight, local_weight, *scale_weights) < 0:
+            raise ValueError("global_weight, local_weight and scale_weights must be 0 or above")
+        self.global_weight, self.local_weight = global_weight, local_weight
+        self.scale_weights = tuple(scale_weights)
+        wide, narrow = map_channels
+        self.global_1t16 = GlobalDiscriminator(wide, map_size, latent_dims, hidden, conv_channels)
+        self.local_1t16 = LocalDiscriminator(wide, latent_dims, hidden)
+        self.local_1t4 = LocalDiscriminator(narrow, latent_dims, hidden)
+        self.local_4t4 = LocalDiscriminator(narrow, narrow, hidden)
+
+    def forward(self, map_16: Tensor, map_4: Tensor, latent: Tensor) -> dict[str, Tensor]:
+        """The estimates ``global``, ``1t16``, ``1t4`` and ``4t4``, scalars in ``(-inf, 0)``.
+
+        A positive pair has both sides of one image; in a negative pair the map, that of ``4t4``
+        included, is of another image.
+
+        Args:
+            map_16: ``(N, D_16, S, S)``.
+            map_4: ``(N, D_4, H, W)``.
+            latent: ``(N, J)``.
+
+        Raises:
+            InputError: A batch of one image.
+        """
+        other_16, other_4 = of_other_images(map_16), of_other_images(map_4)
+        pairs = {
+            "global": (self.global_1t16, map_16, other_16, latent),
+            "1t16": (self.local_1t16, map_16, other_16, latent),
+            "1t4": (self.local_1t4, map_4, other_4, latent),
+            "4t4": (self.local_4t4, map_4, other_4, map_4),
+        }
+        return {
+            name: jensen_shannon(score(same, fixed), score(other, fixed))
+            for name, (score, same, other, fixed) in pairs.items()
+        }
+
+    def combine(self, estimates: Mapping[str, Tensor]) -> Tensor:
+        """``beta_1 L_global + beta_2 L_local`` of eq. 9, to be made large."""
+        local = sum(
+            weight * estimates[name]
+            for weight, name in zip(self.scale_weights, LOCAL_TERMS, strict=True)
+        )
+        return self.global_weight * estimates["global"] + self.local_weight * local
+
+
+class ClassGaussians(nn.Module):
+    """Posterior ``N(mu, sigma^2)`` of a latent feature, and a Gaussian for each class (eq. 11).
+
+    The encoder gives mu. A linear layer gives ``log sigma^2``, and another one on the one-hot label
+    the class mean ``mu^(k)``. The class Gaussians have unit variance.
+
+    Args:
+        in_channels: Channels D of what the encoder's latent layer sees.
+        latent_dims: J.
+        num_classes: Known classes C.
+    """
+
+    def __init__(self, in_channels: int, latent_dims: int, num_classes: int) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.log_variance = ChannelLinear(in_channels, latent_dims)
+        self.class_mean = ChannelLinear(num_classes, latent_dims)
+
+    def sample(self, features: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """A draw ``mu + sigma eps`` ``(N, J)``, with the gradient of mu and sigma.
+
+        Args:
+            features: ``(N, D)``.
+            mean: mu, ``(N, J)``.
+
+        Returns:
+            The draw, and ``log sigma^2`` ``(N, J)``; in the precision of the weights, also under
+            autocast.
+        """
+        log_variance = self.log_variance(features)
+        mean = mean.to(log_variance)
+        return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean), log_variance
+
+    def kl(self, mean: Tensor, log_variance: Tensor, labels: Tensor) -> Tensor:
+        """Mean over the batch of :func:`gaussian_kl` to the Gaussian of each sample's class.
+
+        Args:
+            mean: ``(N, J)``.
+            log_variance: ``(N, J)``.
+            labels: Known classes ``(N,)``.
+        """
+        one_hot = F.one_hot(labels, self.num_classes).to(self.class_mean.weight)
+        with torch.autocast(mean.device.type, enabled=False):
+            return gaussian_kl(mean, log_variance, self.class_mean(one_hot)).mean()
