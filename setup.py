@@ -29,7 +29,7 @@ setup(
     packages=find_packages(include=["mmosr", "mmosr.*"]),
     package_data={
         "mmosr.datasets": ["class_splits/*.json"],
-        "mmosr.evaluation": ["protocols.json"],
+        "mmosr.evaluation": ["image_protocols.json", "protocols.json"],
     },
     python_requires=">=3.10",
     install_requires=requirements("runtime", "mm"),

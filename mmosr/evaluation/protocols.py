@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,15 +97,25 @@ def load_protocol(name: str) -> Protocol:
     Raises:
         InputError: There is no such protocol; the message names similar ones.
     """
-    for entry in _content()["protocols"]:
+    entry = find_entry(_content()["protocols"], name)
+    sizes = entry["components"]
+    parts = {
+        "components": ComponentSizes(**sizes) if sizes else None,
+        "published": tuple(Published(**row) for row in entry["published"]),
+    }
+    return Protocol(**{**entry, **parts})
+
+
+def find_entry(entries: Sequence[Mapping], name: str) -> Mapping:
+    """The protocol of an identifier among those of a file.
+
+    Raises:
+        InputError: There is no such protocol; the message names similar ones.
+    """
+    for entry in entries:
         if entry["identifier"] == name:
-            sizes = entry["components"]
-            parts = {
-                "components": ComponentSizes(**sizes) if sizes else None,
-                "published": tuple(Published(**row) for row in entry["published"]),
-            }
-            return Protocol(**{**entry, **parts})
-    names = protocol_names()
+            return entry
+    names = [entry["identifier"] for entry in entries]
     close = difflib.get_close_matches(str(name), names)
     hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(names)}"
     raise InputError(f"there is no protocol '{name}': {hint}")

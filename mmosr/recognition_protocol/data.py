@@ -1,0 +1,74 @@
+"""The data of a trial: built, checked against the protocol, and counted."""
+
+from __future__ import annotations
+
+import copy
+import os
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS, init_default_scope
+
+from mmosr.apis.export_files import content_hash
+from mmosr.evaluation.image_protocols import ImageProtocol
+from mmosr.evaluation.rejection import UNKNOWN
+from mmosr.utils import InputError
+
+
+def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
+    """Build training, validation and test data, check them and say what they hold.
+
+    Args:
+        cfg: Of the trial.
+        protocol: Names what is known and unknown.
+
+    Returns:
+        ``known_classes`` by label, and for ``train``, ``val`` and ``test`` the numbers of
+        ``known`` and ``unknown`` images and ``images_sha256`` of the list of files.
+
+    Raises:
+        InputError: Data are missing, unknown images are in training or validation or are not in
+            the test, or classes differ between the three or from the protocol.
+    """
+    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    classes, parts = None, {}
+    for part in ("train", "val", "test"):
+        dataset = DATASETS.build(copy.deepcopy(cfg[f"{part}_dataloader"].dataset))
+        found = dataset.metainfo.get("classes")
+        if classes is not None and found != classes:
+            raise InputError(f"the {part} data have the classes {found}, and training {classes}")
+        classes = found
+        parts[part] = _count(dataset)
+        unknown = parts[part]["unknown"]
+        if unknown and part != "test":
+            raise InputError(
+                f"the {part} data show {unknown} unknown images, which only the test may show: use "
+                "mmosr.OpenSetClassificationDataset"
+            )
+    known, unknown = parts["test"]["known"], parts["test"]["unknown"]
+    if not unknown:
+        raise InputError("the test data show no unknown image: see docs/image_data.md")
+    if len(classes or ()) != protocol.num_known:
+        raise InputError(
+            f"the data have {len(classes or ())} known classes, and protocol "
+            f"{protocol.identifier} has {protocol.num_known}"
+        )
+    if protocol.ratio is not None and unknown != round(protocol.ratio * known):
+        raise InputError(
+            f"the test data show {known} known and {unknown} unknown images, and protocol "
+            f"{protocol.identifier} needs ratio={protocol.ratio:g}, see mmosr.OpenSetTestData"
+        )
+    return {"known_classes": list(classes), **parts}
+
+
+def _count(dataset: BaseDataset) -> dict:
+    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+    unknown = sum(int(item["gt_label"]) == UNKNOWN for item in items)
+    paths = [str(item.get("img_path")) for item in items]
+    # The last two folders tell images apart wherever the data lie.
+    names = [os.sep.join(path.split(os.sep)[-3:]) for path in paths]
+    return {
+        "known": len(items) - unknown,
+        "unknown": unknown,
+        "images_sha256": content_hash(names),
+    }

@@ -1,0 +1,94 @@
+"""Train and test methods on all trials of a protocol, and report mean and standard deviation.
+
+python tools/run_protocol.py cifar10_6-4 --method configs/cac_osrcinet_cifar10-6-4.py --out DIR
+
+A run that was stopped goes on with --resume; finished trials are kept. docs/protocols.md lists the
+protocols.
+"""
+
+import argparse
+import re
+import signal
+import sys
+
+from rich.console import Console
+
+from mmosr.recognition_protocol import run_protocol
+from mmosr.recognition_protocol.report import print_report
+from mmosr.utils.cli import ConfigOptions, run_tool
+
+LOG_WIDTH = 160  # of the table in a log, which has no width of its own
+
+
+def trial_numbers(text: str) -> list[int]:
+    """``0-2,4`` as 0, 1, 2, 4, each once."""
+    numbers = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise argparse.ArgumentTypeError(f"expected trials such as 0-4 or 0,2, got '{text}'")
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return list(dict.fromkeys(numbers))
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("protocol", help="identifier of a protocol, such as cifar10_6-4")
+    parser.add_argument(
+        "--method",
+        nargs="+",
+        required=True,
+        metavar="CONFIG",
+        help="config files; their data must be those of the protocol",
+    )
+    parser.add_argument(
+        "--trials", type=trial_numbers, metavar="0-4", help="such as 0-4 or 0,2; default: all"
+    )
+    parser.add_argument(
+        "--scores", nargs="+", metavar="NAME", help="anomaly scores, instead of the configs' own"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--resume", action="store_true", help="continue what is in --out")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=ConfigOptions,
+        metavar="KEY=VALUE",
+        help="change settings of every config, for example train_dataloader.batch_size=64",
+    )
+    return parser.parse_args()
+
+
+def stop(number: int, frame: object) -> None:
+    """Leave by an exception, so that the running trial is ended."""
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    args = parse_args()
+    signal.signal(signal.SIGTERM, stop)  # as launchers and queues end a process
+    try:
+        run = run_protocol(
+            args.protocol,
+            args.method,
+            args.out,
+            args.trials,
+            args.scores,
+            resume=args.resume,
+            cfg_options=args.cfg_options,
+        )
+    except KeyboardInterrupt:
+        print(f"stopped; what is done is in {args.out}: add --resume to go on", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    print_report(run, None if sys.stdout.isatty() else Console(width=LOG_WIDTH))
+    print("written:", *run.written, sep="\n  ")
+    failed = sum(map(len, run.failures.values()))
+    if failed:
+        print(f"{failed} trials failed: --resume runs them again", file=sys.stderr)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
