@@ -13,7 +13,7 @@ from mmosr.engine.checkpoint import check_safe
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.cli import add_common_arguments, run_tool
-from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
+from mmosr.utils.config import check_data, check_has, fit_to_machine, load_config, set_work_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -100,9 +100,7 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.config, args.work_dir)
-    for key in ("test_dataloader", "test_evaluator", "test_cfg"):
-        if cfg.get(key) is None:
-            raise InputError(f"config {args.config} has no '{key}', so there is nothing to test")
+    check_has(cfg, args.config, ("test_dataloader", "test_evaluator", "test_cfg"), "test")
     init_default_scope(cfg.get("default_scope") or "mmseg")
     if args.score:
         set_scores(cfg.model, args.score)

@@ -12,6 +12,7 @@ from mmosr.engine.checkpoint import check_safe
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import (
     check_data,
+    check_has,
     check_optimizer,
     enable_amp,
     fit_to_machine,
@@ -54,6 +55,7 @@ def main() -> None:
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.config, args.work_dir)
+    check_has(cfg, args.config, ("train_dataloader", "train_cfg", "optim_wrapper"), "train")
     set_resume(cfg, args.resume)
     if args.amp:
         enable_amp(cfg)

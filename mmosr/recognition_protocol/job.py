@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import mmcv
@@ -24,6 +23,7 @@ from mmosr.engine import FitHook
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.scores import set_scores
 from mmosr.utils import InputError, atomic_write
+from mmosr.utils.config import dicts
 from mmosr.version import __version__
 
 RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
@@ -101,7 +101,7 @@ def trial_config(
 
 
 def _set_trial(cfg: Config, key: str, protocol: ImageProtocol, trial: int) -> None:
-    found = [node for node in _dicts(cfg.get(key)) if "class_split" in node]
+    found = [node for node in dicts(cfg.get(key)) if "class_split" in node]
     for node in found:
         if node["class_split"] != protocol.class_split:
             raise InputError(
@@ -200,13 +200,3 @@ def write_json(path: Path, content: Mapping) -> None:
     with atomic_write(path) as temporary:
         text = json.dumps(content, indent=2, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _dicts(node: Any) -> Iterator[dict]:
-    """All dicts inside a nested config."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from _dicts(child)

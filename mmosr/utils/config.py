@@ -65,6 +65,23 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
     return cfg
 
 
+def check_has(cfg: Config, path: str | os.PathLike, keys: Sequence[str], purpose: str) -> None:
+    """Check that a config has what a tool needs.
+
+    Args:
+        cfg: The whole config.
+        path: Its file, for the message.
+        keys: Keys at the top, such as ``'test_dataloader'``.
+        purpose: What they are for: ``'test'``.
+
+    Raises:
+        InputError: Naming the first key that is missing or None.
+    """
+    for key in keys:
+        if cfg.get(key) is None:
+            raise InputError(f"config {path} has no '{key}', so there is nothing to {purpose}")
+
+
 def find_renamed_packages() -> None:
     """Let ``'mmseg::...'`` in configs resolve when only the renamed distribution is installed."""
     for module, (original, renamed) in _RENAMED.items():
@@ -129,7 +146,7 @@ def _prepare_cpu_group(cfg: Config) -> None:
 
 def replace_sync_bn(model: Any) -> int:
     """Change every ``type='SyncBN'`` inside a model's config to ``'BN'``; return how many."""
-    found = [part for part in _dicts(model) if part.get("type") in ("SyncBN", "mmengine.SyncBN")]
+    found = [part for part in dicts(model) if part.get("type") in ("SyncBN", "mmengine.SyncBN")]
     for part in found:
         part["type"] = "BN"
     return len(found)
@@ -146,7 +163,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
         InputError: Naming the folder that is missing.
     """
     for loader in loaders:
-        for dataset in _dicts(cfg.get(loader) or {}):
+        for dataset in dicts(cfg.get(loader) or {}):
             prefix = dataset.get("data_prefix")
             if not isinstance(prefix, Mapping) or "img_path" not in prefix:
                 continue
@@ -175,14 +192,14 @@ def check_optimizer(cfg: Config) -> None:
     raise InputError(f"optim_wrapper.optimizer: no optimizer '{kind}'{hint}")
 
 
-def _dicts(node: Any) -> Iterator[dict]:
+def dicts(node: Any) -> Iterator[dict]:
     """All dicts inside a nested config, the outer ones first."""
     if isinstance(node, dict):
         yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):
         for child in node:
-            yield from _dicts(child)
+            yield from dicts(child)
 
 
 def _check_top_level(cfg: Config, path: str | os.PathLike) -> None:

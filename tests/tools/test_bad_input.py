@@ -69,6 +69,17 @@ def test_train_with_a_wrong_setting(call, tiny_options, tmp_path, option, parts)
     assert_one_line(result, *parts)
 
 
+@pytest.mark.parametrize(
+    ("tool", "key"),
+    [("train", "train_dataloader"), ("train", "optim_wrapper"), ("test", "test_cfg")],
+)
+def test_config_without_a_part(call, tmp_path, tool, key):
+    path = tmp_path / "part.py"
+    path.write_text(f"_base_ = '{ROOT / DEMO}'\n{key} = None\n")
+    result = call(tool, path, *(["checkpoint.pth"] if tool == "test" else []))
+    assert_one_line(result, path, f"has no '{key}', so there is nothing to {tool}")
+
+
 def test_train_resumed_from_wrong_files(call, tiny_options, tmp_path, checkpoint):
     def resume(config, path, *options):
         arguments = [config, "--work-dir", tmp_path, "--resume", path]
