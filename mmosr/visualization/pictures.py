@@ -36,8 +36,10 @@ class ImageItem:
 def name_images(sources: list[Path], root: Path) -> list[ImageItem]:
     """Name outputs after their sources, relative to ``root`` and without the suffix.
 
-    Sources that differ only in their suffix (``x.png`` and ``x.jpg``) keep it in their names.
+    Sources that differ only in their suffix (``x.png`` and ``x.jpg``) keep it in their names. One
+    that is given twice counts once.
     """
+    sources = list(dict.fromkeys(sources))
     relative = [source.relative_to(root) for source in sources]
     names = [path.with_suffix("").as_posix() for path in relative]
     while clashes := {name for name, count in Counter(names).items() if count > 1}:
