@@ -1,6 +1,5 @@
 """Files of an export: the raw maps, and the record that a resumed run is checked against."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from mmosr.utils import InputError, atomic_write
+from mmosr.utils.hashes import content_hash, file_hash
 from mmosr.visualization.pictures import (
     ImageItem,
     output_path,
@@ -61,21 +61,6 @@ def describe_run(config: Config, checkpoint: str | os.PathLike, score: str, sour
         "score": score,
         "input": os.path.abspath(source),
     }
-
-
-def content_hash(value: object) -> str:
-    """SHA-256 of a part of a config, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_record(out_dir: Path, record: Mapping) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmosr.apis.export_files import content_hash, file_hash
 from mmosr.apis.inference import inference_pipeline
 from mmosr.utils import InputError, atomic_write
+from mmosr.utils.hashes import content_hash, file_hash
 from mmosr.version import __version__
 
 from .data import BenchmarkData

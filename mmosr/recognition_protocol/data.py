@@ -9,10 +9,10 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmosr.apis.export_files import content_hash
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.evaluation.rejection import UNKNOWN
 from mmosr.utils import InputError
+from mmosr.utils.hashes import content_hash
 
 
 def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:

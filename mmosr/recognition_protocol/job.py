@@ -17,13 +17,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import HOOKS
 
-from mmosr.apis.export_files import content_hash
 from mmosr.datasets.class_splits import load_split
 from mmosr.engine import FitHook
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.scores import set_scores
 from mmosr.utils import InputError, atomic_write
 from mmosr.utils.config import dicts
+from mmosr.utils.hashes import content_hash
 from mmosr.version import __version__
 
 RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"

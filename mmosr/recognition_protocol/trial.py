@@ -19,12 +19,12 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmosr.apis.export_files import file_hash
 from mmosr.engine.checkpoint import check_safe
 from mmosr.evaluation.image_protocols import load_image_protocol
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 from mmosr.utils.config import check_optimizer, fit_to_machine
+from mmosr.utils.hashes import file_hash
 
 from .data import describe_data
 from .job import CONFIG, RECORD, RESULT, read_json, write_json

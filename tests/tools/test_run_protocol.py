@@ -24,7 +24,6 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 from rich.console import Console
 
-from mmosr.apis.export_files import content_hash
 from mmosr.datasets import load_split
 from mmosr.engine.checkpoint import load_statistics, read_checkpoint
 from mmosr.evaluation import OpenSetRecognitionMetric
@@ -35,6 +34,7 @@ from mmosr.recognition_protocol.job import trial_config
 from mmosr.recognition_protocol.launch import failure_line, progress_line
 from mmosr.recognition_protocol.report import print_report, summarize
 from mmosr.utils import InputError
+from mmosr.utils.hashes import content_hash
 
 ROOT = Path(__file__).parents[2]
 CLASSES = CIFAR10.METAINFO["classes"]

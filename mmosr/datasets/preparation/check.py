@@ -12,11 +12,11 @@ from mmseg.datasets import BaseSegDataset
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 from mmosr.utils.config import load_config
+from mmosr.utils.hashes import file_hash
 
 from ..anomaly_dataset import AnomalySegDataset, some
 from ..fishyscapes import VERSION_FILE
 from ..road_anomaly import FRAME_LIST
-from .plan import sha256
 from .recipes import RECIPES
 from .records import JOURNAL, MANIFEST, Records
 from .report import Report
@@ -125,7 +125,7 @@ def _check_records(
         changed = [
             path
             for path, entry in entries.items()
-            if path not in missing and sha256(root / path) != entry["sha256"]
+            if path not in missing and file_hash(root / path) != entry["sha256"]
         ]
         right = len(entries) - len(missing) - len(changed)
         report.facts.append(("checksums", f"{right} of {len(entries)} files are unchanged"))

@@ -69,12 +69,3 @@ class Plan:
     options: Mapping = field(default_factory=dict)
     dataset: Mapping = field(default_factory=dict)
     copy: bool = False
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of the content of a file, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

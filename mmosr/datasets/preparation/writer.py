@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmosr.utils import InputError, atomic_write
+from mmosr.utils.hashes import file_hash
 from mmosr.version import __version__
 from mmosr.visualization.pictures import progress
 
 from ..anomaly_dataset import some
-from .plan import Output, Plan, sha256
+from .plan import Output, Plan
 from .records import JOURNAL, MANIFEST, Records
 
 # Temporary files of atomic_write, which a killed run leaves.
@@ -117,7 +118,7 @@ def _refresh(output: Output, plan: Plan, folder: Path, records: Records) -> bool
         return False
     with atomic_write(path) as temporary:
         _make(output, temporary, how)
-        size, checksum = temporary.stat().st_size, sha256(temporary)
+        size, checksum = temporary.stat().st_size, file_hash(temporary)
     names = output.source_names(plan.source)
     records.add(output.path, dict(sources=names, how=how, stamp=stamp, size=size, sha256=checksum))
     return True
@@ -128,7 +129,7 @@ def _in_order(path: Path, output: Output, entry: dict) -> bool:
         return False
     if path.is_symlink() and os.readlink(path) != os.fspath(output.sources[0]):
         return False
-    return path.is_file() and sha256(path) == entry["sha256"]
+    return path.is_file() and file_hash(path) == entry["sha256"]
 
 
 def _make(output: Output, temporary: Path, how: str) -> None:
