@@ -2,17 +2,23 @@
 
 from .export import ExportReport, ExportSettings, export_heatmaps
 from .export_files import describe_run
+from .image_inference import ImageAnomalyResult, ImageInferencer
 from .image_list import find_images
 from .inference import AnomalyInferencer, AnomalyResult, init_model, load_config
+from .score_table import ScoreTable, score_images
 
 __all__ = [
     "AnomalyInferencer",
     "AnomalyResult",
     "ExportReport",
     "ExportSettings",
+    "ImageAnomalyResult",
+    "ImageInferencer",
+    "ScoreTable",
     "describe_run",
     "export_heatmaps",
     "find_images",
     "init_model",
     "load_config",
+    "score_images",
 ]

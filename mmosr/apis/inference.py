@@ -2,8 +2,10 @@
 
 import copy
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +13,10 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, init_default_scope
+from mmengine.structures import BaseDataElement
+from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from PIL import Image, UnidentifiedImageError
 from torch import nn
@@ -50,15 +55,16 @@ def init_model(
     score: str | Sequence[str] | None = None,
     trust: bool = False,
 ) -> nn.Module:
-    """Build a segmentor with anomaly scores and load its weights and fitted statistics.
+    """Build a segmentor or classifier and load its weights and fitted statistics.
 
     Args:
         config: Config file, or its content; not changed.
         checkpoint: Checkpoint file. Every key and shape must fit.
         device: Such as ``cpu`` or ``cuda:1``; default: the first GPU, or the CPU without one.
         cfg_options: Settings merged into the config.
-        score: Anomaly score in place of the config's. A plain mmseg ``EncoderDecoder`` becomes an
-            ``mmosr.OpenSetEncoderDecoder`` with this post-hoc score.
+        score: Anomaly score or scores in place of the config's. A plain mmseg ``EncoderDecoder``
+            becomes an ``mmosr.OpenSetEncoderDecoder`` with these post-hoc scores, an mmpretrain
+            ``ImageClassifier`` an ``mmosr.OpenSetImageClassifier``.
         trust: Allow a checkpoint that runs code when it is read. Only for files of your own.
 
     Returns:
@@ -98,11 +104,12 @@ def _choose_device(device: str | None) -> torch.device:
 def _dataset_meta(config: Config) -> dict | None:
     """Classes and palette of the config's test data, which need not be on this machine."""
     dataset = find_test_dataset(config)
+    dataset = dataset.get("known") or dataset
     if "type" not in dataset:
         return None
     try:
         return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []}).metainfo
-    except (AssertionError, OSError):  # some datasets look for their folders even so
+    except (AssertionError, OSError, InputError):  # some look for their folders even so
         return None
 
 
@@ -115,28 +122,18 @@ def inference_pipeline(config: Config) -> list[dict]:
     return [step for step in find_test_pipeline(config) if not loads_labels(step)]
 
 
-class AnomalyInferencer:
-    """Anomaly maps of images given as paths or as arrays.
-
-    Example:
-        >>> model = init_model("configs/lgmm_deeplabv3plus_demo.py", "latest.pth")
-        >>> for result in AnomalyInferencer(model)(["a.png", "b.png"]):
-        ...     print(result.score.shape, result.score.max())
+class Inferencer(ABC):
+    """Results of images given as paths or as arrays.
 
     Args:
         model: From :func:`init_model`.
 
     Raises:
-        InputError: The model gives no anomaly score, or its config has no test pipeline.
+        InputError: The model is of another kind, or its config has no test pipeline.
     """
 
     def __init__(self, model: nn.Module) -> None:
-        if not hasattr(model, "score_names"):
-            raise InputError(
-                f"model type '{type(model).__name__}' gives no anomaly score: set "
-                "type='mmosr.OpenSetEncoderDecoder' in the config, or give a score such as "
-                "msp or energy (--score)"
-            )
+        self.check_model(model)
         self.model = model
         init_default_scope(model.cfg.get("default_scope") or "mmseg")
         loader, *steps = inference_pipeline(model.cfg)
@@ -144,9 +141,16 @@ class AnomalyInferencer:
         self._load_array = Compose([dict(type="mmseg.LoadImageFromNDArray")])
         self._transform = Compose(steps)
 
-    def __call__(
-        self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1
-    ) -> Iterator[AnomalyResult]:
+    @staticmethod
+    @abstractmethod
+    def check_model(model: nn.Module) -> None:
+        """Refuse a model that does not give what the results hold."""
+
+    @abstractmethod
+    def to_result(self, sample: BaseDataElement) -> Any:
+        """The result of one data sample."""
+
+    def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Iterator:
         """Give one result an image, in order.
 
         Args:
@@ -179,19 +183,49 @@ class AnomalyInferencer:
         return self._transform(loaded)
 
     @torch.no_grad()
-    def predict(self, prepared: Sequence[dict]) -> list[AnomalyResult]:
+    def predict(self, prepared: Sequence[dict]) -> list:
         """Run the model on prepared images; those of equal size form one batch."""
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, data in enumerate(prepared):
             groups.setdefault(tuple(data["inputs"].shape), []).append(index)
-        results: dict[int, AnomalyResult] = {}
+        results: dict[int, Any] = {}
         for indices in groups.values():
             batch = {key: [prepared[i][key] for i in indices] for key in prepared[0]}
             samples = self.model.test_step(batch)
-            results.update(zip(indices, map(self._to_result, samples), strict=True))
+            results.update(zip(indices, map(self.to_result, samples), strict=True))
         return [results[index] for index in range(len(prepared))]
 
-    def _to_result(self, sample) -> AnomalyResult:
+
+class AnomalyInferencer(Inferencer):
+    """Anomaly maps of images given as paths or as arrays; each result is an `AnomalyResult`.
+
+    Example:
+        >>> model = init_model("configs/lgmm_deeplabv3plus_demo.py", "latest.pth")
+        >>> for result in AnomalyInferencer(model)(["a.png", "b.png"]):
+        ...     print(result.score.shape, result.score.max())
+
+    Args:
+        model: From :func:`init_model`.
+
+    Raises:
+        InputError: The model gives no anomaly map, or its config has no test pipeline.
+    """
+
+    @staticmethod
+    def check_model(model: nn.Module) -> None:
+        if isinstance(model, ImageClassifier):
+            raise InputError(
+                f"model type '{type(model).__name__}' is an image classifier, which has no anomaly "
+                "maps: use tools/score_images.py or mmosr.apis.ImageInferencer"
+            )
+        if not hasattr(model, "score_names"):
+            raise InputError(
+                f"model type '{type(model).__name__}' gives no anomaly score: set "
+                "type='mmosr.OpenSetEncoderDecoder' in the config, or give a score such as "
+                "msp or energy (--score)"
+            )
+
+    def to_result(self, sample: SegDataSample) -> AnomalyResult:
         maps = sample.pred_anomaly
         scores = {name: _to_map(maps.get(name)) for name in self.model.score_names}
         return AnomalyResult(

@@ -47,8 +47,10 @@ def find_test_pipeline(cfg: Config) -> list[dict]:
 def find_test_dataset(cfg: Config) -> dict:
     """The config of the (first) test data set, without wrappers; empty when there is none."""
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
-    while "pipeline" not in dataset and ("dataset" in dataset or "datasets" in dataset):
-        dataset = dataset.get("dataset") or dataset["datasets"][0]
+    inner = ("dataset", "known", "datasets")
+    while "pipeline" not in dataset and any(key in dataset for key in inner):
+        dataset = next(dataset[key] for key in inner if key in dataset)
+        dataset = dataset if isinstance(dataset, Mapping) else dataset[0]
     return dataset
 
 
