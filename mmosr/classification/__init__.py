@@ -3,17 +3,21 @@
 from .backbones import CROSRVGG13, OSRCINet, WideResNet
 from .heads import (
     CACClsHead,
+    CPNClsHead,
     LGMMClsHead,
     MethodClsHead,
     MOvRClsHead,
     OpenSetClsHead,
+    RPLClsHead,
 )
 from .m2iosr import M2IOSR, TwoPhaseDistributedDataParallel
 from .open_set_image_classifier import OpenSetImageClassifier
+from .proser import PROSER, PROSERClsHead
 from .rotation_head import RotationHead
 
 __all__ = [
     "CACClsHead",
+    "CPNClsHead",
     "CROSRVGG13",
     "LGMMClsHead",
     "M2IOSR",
@@ -22,6 +26,9 @@ __all__ = [
     "OSRCINet",
     "OpenSetClsHead",
     "OpenSetImageClassifier",
+    "PROSER",
+    "PROSERClsHead",
+    "RPLClsHead",
     "RotationHead",
     "TwoPhaseDistributedDataParallel",
     "WideResNet",

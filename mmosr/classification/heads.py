@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmosr.methods import ClassScoreLoss, OpenSetClassifier
-from mmosr.methods.recipes import CAC, LGMM, MOVR, Recipe
+from mmosr.methods.recipes import CAC, CPN, LGMM, MOVR, RPL, Recipe
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -239,3 +239,24 @@ class MOvRClsHead(MethodClsHead):
     """
 
     recipe = MOVR
+
+
+@MODELS.register_module()
+class RPLClsHead(MethodClsHead):
+    """RPL for images: see :class:`~mmosr.methods.ReciprocalPointClassifier`.
+
+    The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy.
+    """
+
+    recipe = RPL
+
+
+@MODELS.register_module()
+class CPNClsHead(MethodClsHead):
+    """CPN for images: see :class:`~mmosr.methods.PrototypeClassifier`.
+
+    The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy, which
+    on the class scores is the distance-based one (DCE).
+    """
+
+    recipe = CPN

@@ -2,10 +2,13 @@
 
 from .base import ChannelLinear, LinearClassifier, OpenSetClassifier
 from .cac import AnchorClassifier, CACLoss, CenterLoss
+from .cpn import PrototypeClassifier
 from .lgmm import GaussianMixtureClassifier, UnitNormalization
 from .losses import ClassScoreLoss
 from .mixture import AssignmentMemory, GaussianMixture
 from .movr import CosineClassifier, MOvRLoss
+from .proser import PlaceholderClassifier
+from .rpl import ReciprocalPointClassifier
 
 __all__ = [
     "AnchorClassifier",
@@ -20,5 +23,8 @@ __all__ = [
     "LinearClassifier",
     "MOvRLoss",
     "OpenSetClassifier",
+    "PlaceholderClassifier",
+    "PrototypeClassifier",
+    "ReciprocalPointClassifier",
     "UnitNormalization",
 ]

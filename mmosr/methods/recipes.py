@@ -92,3 +92,5 @@ class Recipe:
 LGMM = Recipe("mmosr.GaussianMixtureClassifier")
 CAC = Recipe("mmosr.AnchorClassifier", ("mmosr.CACLoss", "mmosr.CenterLoss"))
 MOVR = Recipe("mmosr.CosineClassifier", ("mmosr.MOvRLoss",), shared=("scale",))
+RPL = Recipe("mmosr.ReciprocalPointClassifier")
+CPN = Recipe("mmosr.PrototypeClassifier")

@@ -18,7 +18,7 @@ from .toy import OPEN_SET, C, D, build, features_of, fit, images, labelled, rand
 MEAN, STD = [100.0, 110.0, 120.0], [50.0, 60.0, 70.0]
 SIZE, PER_CLASS = (6, 8), 8
 STEPS = [dict(type="LoadImageFromFile"), dict(type="PackInputs")]
-FITTED = ["sml", "kl_matching", "mahalanobis", "odin_fitted"]
+FITTED = ["sml", "kl_matching", "mahalanobis", "odin_fitted", "openmax"]
 CAC, PLAIN = dict(type="mmosr.CACClsHead"), dict(type="LinearClsHead")
 
 
@@ -134,7 +134,8 @@ class TestValues:
         model = fitted(make_config(folder, PLAIN))
         values, labels = read(folder)
         features, logits = numpy_logits(model, values, model.head.fc)
-        for name, rows in (("sml", logits), ("kl_matching", logits), ("mahalanobis", features)):
+        for name in ("sml", "kl_matching", "mahalanobis", "openmax"):
+            rows = features if name == "mahalanobis" else logits
             direct = build(dict(PLAIN), score=name).posthoc_scores[name]
             direct.begin_fit()
             direct.update(torch.tensor(rows).float(), torch.tensor(labels))
@@ -148,6 +149,10 @@ class TestValues:
         for label in set(predicted):
             mean = model.posthoc_scores["sml"].means[label]
             np.testing.assert_allclose(mean, top[predicted == label].mean(), rtol=1e-4)
+        for label in set(predicted[predicted == labels]):
+            rows = logits[(predicted == labels) & (labels == label)]
+            mean = model.posthoc_scores["openmax"].means[label]
+            np.testing.assert_allclose(mean, rows.mean(0), rtol=1e-4, atol=1e-5)
 
     def test_scores_see_the_reestimated_anchors_and_no_mirrored_images(self, folder):
         model = fitted(make_config(folder, CAC, ["sml"]))
@@ -165,7 +170,7 @@ class TestValues:
 
 class TestWhichImagesCount:
     def test_unknown_images_do_not(self):
-        names = ["sml", "kl_matching", "mahalanobis", "odin_fitted", "cac"]
+        names = [*FITTED, "cac"]
         labels = random_labels(40)
         mixed, every = labels.clone(), images(40, seed=3)
         mixed[::3] = torch.tensor([-1, C])[torch.arange(len(mixed[::3])) % 2]

@@ -8,7 +8,14 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch.nn import functional as F
 
-from mmosr.classification import CACClsHead, LGMMClsHead, MOvRClsHead, OpenSetClsHead
+from mmosr.classification import (
+    CACClsHead,
+    CPNClsHead,
+    LGMMClsHead,
+    MOvRClsHead,
+    OpenSetClsHead,
+    RPLClsHead,
+)
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -90,6 +97,24 @@ class TestMOvRClsHead(ClsHeadContract):
         return loss.sum(1).mean()
 
 
+class TestRPLClsHead(ClsHeadContract):
+    def make(self, **cfg):
+        classifier = dict(num_points=2, gamma=0.5)
+        return MODELS.build(dict(type="mmosr.RPLClsHead", classifier=classifier, **cfg))
+
+    def expected_loss(self, scores, labels):
+        return F.cross_entropy(scores, labels)
+
+
+class TestCPNClsHead(ClsHeadContract):
+    def make(self, **cfg):
+        classifier = dict(gamma=0.5, prototype_weight=0.3)
+        return MODELS.build(dict(type="mmosr.CPNClsHead", classifier=classifier, **cfg))
+
+    def expected_loss(self, scores, labels):
+        return F.cross_entropy(scores, labels)
+
+
 class TestLinearClsHead(ClsHeadContract):
     takes_soft_targets = True
 
@@ -128,7 +153,13 @@ class TestMethodClsHead:
 
     @pytest.mark.parametrize(
         ("head", "loss"),
-        [(LGMMClsHead, "CrossEntropyLoss"), (CACClsHead, "CACLoss"), (MOvRClsHead, "MOvRLoss")],
+        [
+            (LGMMClsHead, "CrossEntropyLoss"),
+            (CACClsHead, "CACLoss"),
+            (MOvRClsHead, "MOvRLoss"),
+            (RPLClsHead, "CrossEntropyLoss"),
+            (CPNClsHead, "CrossEntropyLoss"),
+        ],
     )
     def test_default_loss(self, head, loss):
         assert type(head(IN, CLASSES).loss_module).__name__ == loss
@@ -149,7 +180,7 @@ class TestMethodClsHead:
 
 
 @pytest.mark.parametrize("mixing", [dict(type="Mixup", alpha=0.8), dict(type="CutMix", alpha=1.0)])
-@pytest.mark.parametrize("head", ["lgmm", "cac", "movr"])
+@pytest.mark.parametrize("head", ["lgmm", "cac", "movr", "rpl", "cpn"])
 def test_mixing_augmentations_are_refused_when_the_model_is_built(head, mixing):
     with pytest.raises(InputError, match="ClsHead with .* needs one class an image: remove MixUp"):
         build(head, train_cfg=dict(augments=mixing))

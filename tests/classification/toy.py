@@ -17,6 +17,8 @@ HEADS = dict(
     ),
     cac=dict(type="mmosr.CACClsHead"),
     movr=dict(type="mmosr.MOvRClsHead"),
+    rpl=dict(type="mmosr.RPLClsHead"),
+    cpn=dict(type="mmosr.CPNClsHead"),
     linear=dict(type="mmosr.OpenSetClsHead", classifier=dict(type="mmosr.LinearClassifier")),
 )
 

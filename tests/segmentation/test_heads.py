@@ -103,6 +103,18 @@ class TestMOvRHead(HeadContract):
         return "loss_movr", loss.sum(1).mean()
 
 
+class TestReciprocalPointHead(HeadContract):
+    def make(self, host, **host_cfg):
+        classifier = dict(type="mmosr.ReciprocalPointClassifier", num_points=2)
+        return OpenSetHead(host, classifier, **host_cfg)
+
+
+class TestPrototypeHead(HeadContract):
+    def make(self, host, **host_cfg):
+        classifier = dict(type="mmosr.PrototypeClassifier", num_prototypes=2)
+        return OpenSetHead(host, classifier, **host_cfg)
+
+
 class TestLinearHead(HeadContract):
     def make(self, host, **host_cfg):
         classifier = dict(type="mmosr.TestLinearClassifier")
