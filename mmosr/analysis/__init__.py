@@ -1,0 +1,44 @@
+"""Analysis of what a classifier has learnt: Jacobian norms, clusters, interpolations."""
+
+from .clusters import (
+    bhattacharyya_coefficient,
+    class_mean_distance,
+    davies_bouldin,
+    inter_class_distance,
+    intra_class_distance,
+    nearest_centre,
+)
+from .figures import compute_figures
+from .interpolation import draw_pairs, interpolate, path_length
+from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm, to_norm
+from .measurements import NormSettings
+from .report import write_report
+from .representation import CENTRES, Measured, Settings, measure
+from .spaces import SPACES, UNITS, input_scale, space_function
+
+__all__ = [
+    "CENTRES",
+    "SPACES",
+    "UNITS",
+    "Measured",
+    "NormEstimate",
+    "NormSettings",
+    "Settings",
+    "bhattacharyya_coefficient",
+    "class_mean_distance",
+    "compute_figures",
+    "davies_bouldin",
+    "draw_pairs",
+    "exact_squared_norm",
+    "hutchinson_squared_norm",
+    "input_scale",
+    "inter_class_distance",
+    "interpolate",
+    "intra_class_distance",
+    "measure",
+    "nearest_centre",
+    "path_length",
+    "space_function",
+    "to_norm",
+    "write_report",
+]

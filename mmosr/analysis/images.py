@@ -1,0 +1,167 @@
+"""Which images an analysis looks at: a class-balanced draw that every run repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+from torch import Tensor
+
+from mmosr.classification import OpenSetImageClassifier
+from mmosr.engine.fit import fit_dataloader
+from mmosr.evaluation.rejection import UNKNOWN
+from mmosr.utils import InputError
+
+from .spaces import network_inputs
+
+PARTS = ("test", "val", "train")
+
+
+@dataclass(frozen=True)
+class ImageSubset:
+    """Images of a data set.
+
+    Args:
+        dataset: Gives an image and its annotations by position.
+        positions: In the data set, ascending, int64 ``(N,)``.
+        labels: Of these images, int64 ``(N,)``: known ``0 .. C-1``, or -1.
+        available: Number of images by label in the whole data set.
+    """
+
+    dataset: Sequence
+    positions: np.ndarray
+    labels: np.ndarray
+    available: dict[int, int]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool ``(N,)``."""
+        return self.labels >= 0
+
+    def names(self) -> list[str]:
+        """Paths of the images, or their positions where they have none."""
+        infos = (self.dataset.get_data_info(int(position)) for position in self.positions)
+        pairs = zip(infos, self.positions, strict=True)
+        return [str(info.get("img_path", f"#{position}")) for info, position in pairs]
+
+    def load(self, model: OpenSetImageClassifier, indices: Sequence[int]) -> Tensor:
+        """Network inputs ``(n, 3, H, W)`` of some of these images."""
+        images = [self.dataset[int(self.positions[index])]["inputs"] for index in indices]
+        return network_inputs(model, images)
+
+    def counts(self) -> dict[int, int]:
+        """Number of images by label."""
+        return _count(self.labels)
+
+
+def read_images(
+    cfg: Config, part: str, classes: int, maximum: int, seed: int, known_only: bool = False
+) -> ImageSubset:
+    """Draw images of a part of the config's data, shown with the steps of the test.
+
+    Args:
+        cfg: The whole config; its default scope must be set.
+        part: ``'test'``, ``'val'`` or ``'train'``.
+        classes: Known classes C.
+        maximum: How many images at most, see :func:`balanced_draw`.
+        seed: Of the draw.
+        known_only: Leave unknown images out.
+
+    Raises:
+        InputError: The config has no such data, an image has no label, or one that is no class of
+            the model, or as :func:`balanced_draw`.
+    """
+    if part == "test":
+        loader = cfg.get("test_dataloader")
+        if not loader:
+            raise InputError("the config has no test_dataloader: choose another --data-part")
+    else:
+        loader = fit_dataloader(cfg, part)
+    dataset = DATASETS.build(loader["dataset"])
+    if hasattr(dataset, "full_init"):
+        dataset.full_init()
+    labels, groups = _labels(dataset, part, classes)
+    usable = np.flatnonzero(labels >= 0) if known_only else np.arange(len(labels))
+    drawn = balanced_draw(labels[usable], groups[usable], classes, maximum, seed)
+    chosen = usable[drawn]
+    return ImageSubset(dataset, chosen, labels[chosen], _count(labels))
+
+
+def balanced_draw(
+    labels: np.ndarray, groups: np.ndarray, classes: int, maximum: int, seed: int
+) -> np.ndarray:
+    """Half of the images known and half unknown, each half in equal parts over its classes.
+
+    A class with fewer images than its part gives all it has, and no other gives more instead. The
+    draw of a class does not depend on the others. Without unknown images all are known.
+
+    Args:
+        labels: ``(N,)``, known or -1.
+        groups: ``(N,)``: the class of each unknown image, as far as the data set knows it.
+        classes: Known classes C.
+        maximum: Images in all, at least four for each known class.
+        seed: At least 0.
+
+    Returns:
+        Positions, ascending.
+
+    Raises:
+        InputError: A maximum that is too small, or images of fewer than two known classes.
+    """
+    if maximum < 4 * classes:
+        raise InputError(
+            f"{maximum} images are too few for {classes} known classes: take {4 * classes} or more"
+        )
+    if len(np.unique(labels[labels >= 0])) < 2:
+        raise InputError("the data has images of fewer than two known classes")
+    unknown = labels < 0
+    for_known = maximum // 2 if unknown.any() else maximum
+    drawn = [_draw(labels, ~unknown, np.arange(classes), for_known, [seed, 0])]
+    if unknown.any():
+        kinds = np.unique(groups[unknown])
+        drawn.append(_draw(groups, unknown, kinds, maximum - for_known, [seed, 1]))
+    return np.sort(np.concatenate(drawn))
+
+
+def _draw(
+    keys: np.ndarray, mask: np.ndarray, kinds: np.ndarray, total: int, seed: list[int]
+) -> np.ndarray:
+    found = []
+    for rank, kind in enumerate(kinds):
+        members = np.flatnonzero(mask & (keys == kind))
+        share = total // len(kinds) + (rank < total % len(kinds))
+        order = np.random.default_rng([*seed, rank]).permutation(members)
+        found.append(order[:share])
+    return np.concatenate(found)
+
+
+def _labels(dataset: Sequence, part: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of all images, and the class that the data set itself gives to unknown ones."""
+    labels, groups = [], []
+    for position in range(len(dataset)):
+        info = dataset.get_data_info(position)
+        try:
+            label = int(info["gt_label"])
+        except (KeyError, TypeError, ValueError):
+            label = None
+        if label is None or not UNKNOWN <= label < classes:
+            raise InputError(
+                f"{part} data: {info.get('img_path', f'image {position}')} has label "
+                f"{info.get('gt_label')}, and the model has the classes 0 to {classes - 1} "
+                "(-1 = unknown)"
+            )
+        own = info.get("class_id")
+        labels.append(label)
+        groups.append(UNKNOWN if own is None else int(own))
+    return np.array(labels, np.int64), np.array(groups, np.int64)
+
+
+def _count(labels: np.ndarray) -> dict[int, int]:
+    values, counts = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
