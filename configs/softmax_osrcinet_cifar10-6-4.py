@@ -4,7 +4,4 @@ _base_ = [
     "./_base_/schedules/image_sgd_20k.py",
     "./_base_/image_runtime.py",
 ]
-model = dict(
-    score=["msp", "max_logit", "entropy", "energy"],
-    data_preprocessor=dict(mean=[125.3, 123.0, 113.9], std=[63.0, 62.1, 66.7]),
-)
+model = dict(score=["msp", "max_logit", "entropy", "energy"])

@@ -19,7 +19,13 @@ from .seeded_draws import SeedDraw, SeededInfiniteSampler
 from .segment_me_if_you_can import RoadAnomaly21Dataset, RoadObstacle21Dataset
 from .street_hazards import StreetHazardsDataset
 from .svhn import SVHN
-from .synthetic_images import NoiseImages, ReverseChannels, SeededCrop, SuperimposeOnNoise
+from .synthetic_images import (
+    NoiseImages,
+    RepeatChannels,
+    ReverseChannels,
+    SeededCrop,
+    SuperimposeOnNoise,
+)
 from .transforms import LoadOpenSetAnnotations
 from .unknown_images import AllUnknown, OpenSetTestData, unknown_images
 
@@ -42,6 +48,7 @@ __all__ = [
     "OpenSetCityscapesDataset",
     "OpenSetSegDataset",
     "OpenSetTestData",
+    "RepeatChannels",
     "ReverseChannels",
     "RoadAnomaly21Dataset",
     "RoadAnomalyDataset",

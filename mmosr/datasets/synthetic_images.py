@@ -1,4 +1,4 @@
-"""Synthetic and cut-out unknown images: noise, digits on noise, random crops, channel order.
+"""Synthetic and cut-out unknown images: noise, digits on noise, random crops; channels.
 
 Each draw depends on a seed and on the picture itself (or on its number), never on the process
 that makes it or on what was made before: every worker and every run gives the same pictures.
@@ -145,6 +145,27 @@ class ReverseChannels(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         results["img"] = np.ascontiguousarray(results["img"][..., ::-1])
+        return results
+
+
+@TRANSFORMS.register_module()
+class RepeatChannels(BaseTransform):
+    """A picture of one channel (H, W) or (H, W, 1) as (H, W, 3), for networks of colour images.
+
+    Raises:
+        InputError: The picture has several channels already.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image = results["img"]
+        if image.ndim == 2:
+            image = image[..., None]
+        if image.shape[2] != 1:
+            raise InputError(
+                f"mmosr.RepeatChannels needs a picture of one channel, got {image.shape[2]}: leave "
+                "it out of the pipeline"
+            )
+        results["img"] = np.repeat(image, 3, axis=2)
         return results
 
 

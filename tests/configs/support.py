@@ -8,10 +8,13 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmosr.utils.config import load_config
+
 ROOT = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(path.name for path in ROOT.glob("*.py"))
-IMAGE_NETWORKS = ("osrcinet",)
-# Those of images are tested in tests/classification.
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+IMAGE_NETWORKS = ("osrcinet", "wrn16-4", "vgg13", *RESNETS, "swin-s", "swin-b")
+# They have tests of their own, in test_image_configs.py and tests/classification.
 IMAGE_CONFIGS = [name for name in LEAVES if name.split("_")[1] in IMAGE_NETWORKS]
 CONFIGS = [name for name in LEAVES if name not in IMAGE_CONFIGS]
 METHODS = ("softmax", "lgmm", "cac", "movr")
@@ -19,10 +22,10 @@ LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 FILLERS = ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_normal_")
 
 
-def build(name):
+def build(name, scope="mmseg"):
     """A config and its model, whose large weights are left as they lie in memory, to save time."""
-    init_default_scope("mmseg")
-    cfg = Config.fromfile(ROOT / name)
+    init_default_scope(scope)
+    cfg = Config.fromfile(ROOT / name) if scope == "mmseg" else load_config(ROOT / name)
     with pytest.MonkeyPatch.context() as patch:
         for filler in FILLERS:
             patch.setattr(nn.init, filler, lambda tensor, *args, **kwargs: tensor)

@@ -63,8 +63,10 @@ def test_equals_the_one_of_mmsegmentation(name):
 
 def test_every_base_model_is_compared():
     ours = {path.stem for path in ROOT.glob("*.py")}
-    from_scratch, for_images = {"deeplabv3plus_r18"}, {"m2iosr_vgg13", "osrcinet"}
-    assert ours == set(MODELS_OF_MMSEG) | from_scratch | for_images
+    for_images = {"osrcinet", "wrn16-4", "crosr_vgg13", "m2iosr_vgg13", "swin-s", "swin-b"}
+    for_images |= {f"resnet{depth}_cifar" for depth in (18, 34, 50, 101)}
+    for_images |= {"resnet50", "resnet101"}
+    assert ours == set(MODELS_OF_MMSEG) | {"deeplabv3plus_r18"} | for_images
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmosr.datasets import NoiseImages, ReverseChannels, SeededCrop, SuperimposeOnNoise
+from mmosr.datasets import (
+    NoiseImages,
+    RepeatChannels,
+    ReverseChannels,
+    SeededCrop,
+    SuperimposeOnNoise,
+)
 from mmosr.utils import InputError
 
 from .image_hosts import picture, write_mnist
@@ -149,6 +155,11 @@ class TestCrop:
         np.testing.assert_array_equal(found, np.asarray(expected))
         assert found.std() < 0.5 * image.std()
 
+    def test_resize_leaves_a_picture_of_that_size(self):
+        image = picture(0, 0, "test")
+        resize = TRANSFORMS.build(dict(type="mmpretrain.Resize", scale=(32, 32), backend="pillow"))
+        np.testing.assert_array_equal(resize(dict(img=image))["img"], image)
+
     def test_centre_crop(self):
         image = picture(0, 0, "test", (40, 50, 3))
         crop = TRANSFORMS.build(dict(type="mmpretrain.CenterCrop", crop_size=32))
@@ -160,3 +171,14 @@ def test_channels():
     found = ReverseChannels()(dict(img=image))["img"]
     np.testing.assert_array_equal(found, np.dstack([image[..., 2], image[..., 1], image[..., 0]]))
     assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(28, 27), (28, 27, 1)])
+def test_one_channel_as_three(shape):
+    image = picture(4, 0, "test", shape)
+    found = RepeatChannels()(dict(img=image))["img"]
+    assert found.shape == (28, 27, 3) and found.dtype == np.uint8
+    for channel in range(3):
+        np.testing.assert_array_equal(found[..., channel], image.reshape(28, 27))
+    with pytest.raises(InputError, match="needs a picture of one channel, got 3: leave it out"):
+        RepeatChannels()(dict(img=found))

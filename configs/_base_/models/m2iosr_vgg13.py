@@ -1,11 +1,9 @@
-# M2IOSR on the VGG-13 of CROSR, for images of 32 x 32. Mean, standard deviation and number of
-# classes belong to the data. The values of the weights are lost in the paper; these were set
-# without a search. See docs/m2iosr.md.
+# M2IOSR on the VGG-13 of CROSR. Mean, standard deviation and number of classes belong to the data.
+# The values of the weights are lost in the paper; these were set without a search. See
+# docs/m2iosr.md.
+_base_ = "./crosr_vgg13.py"
 model = dict(
     type="mmosr.M2IOSR",
-    data_preprocessor=dict(to_rgb=True),
-    backbone=dict(type="mmosr.CROSRVGG13"),
-    head=dict(type="LinearClsHead", in_channels=32, num_classes=6),
     information=dict(
         global_weight=0.5,  # beta_1
         local_weight=1.0,  # beta_2

@@ -2,7 +2,6 @@
 # belong to the data.
 model = dict(
     type="mmosr.OpenSetImageClassifier",
-    data_preprocessor=dict(to_rgb=True),
     backbone=dict(type="mmosr.OSRCINet"),
     head=dict(type="LinearClsHead", in_channels=2048, num_classes=6),
 )

@@ -6,8 +6,8 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.05, begin=0, end=100, by_epoch=False),
-    dict(type="CosineAnnealingLR", begin=100, end=1000, eta_min=1e-5, by_epoch=False),
+    dict(type="CosineAnnealingLR", begin=100, end=600, eta_min=1e-5, by_epoch=False),
 ]
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=1000, val_interval=1000)
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=600, val_interval=600)
 val_cfg = dict()
 test_cfg = dict()

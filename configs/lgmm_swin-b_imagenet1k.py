@@ -1,4 +1,4 @@
-_base_ = "./softmax_osrcinet_cifar10-6-4_short.py"
+_base_ = "./softmax_swin-b_imagenet1k.py"
 model = dict(
     score=["likelihood_ratio", "centred_energy", "likelihood"],
     head=dict(type="mmosr.LGMMClsHead"),

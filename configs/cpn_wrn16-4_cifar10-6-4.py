@@ -1,0 +1,2 @@
+_base_ = "./softmax_wrn16-4_cifar10-6-4.py"
+model = dict(score=["cpn", "msp"], head=dict(type="mmosr.CPNClsHead"))

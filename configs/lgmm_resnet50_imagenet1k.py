@@ -1,0 +1,6 @@
+_base_ = "./softmax_resnet50_imagenet1k.py"
+model = dict(
+    score=["likelihood_ratio", "centred_energy", "likelihood"],
+    head=dict(type="mmosr.LGMMClsHead"),
+)
+optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")

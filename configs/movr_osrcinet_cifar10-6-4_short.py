@@ -1,6 +1,0 @@
-_base_ = "./softmax_osrcinet_cifar10-6-4_short.py"
-model = dict(
-    score=["movr", "max_cosine"],
-    head=dict(type="mmosr.MOvRClsHead"),
-    rotation_head=dict(type="mmosr.RotationHead", copies="one"),
-)

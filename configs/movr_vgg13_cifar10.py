@@ -1,0 +1,6 @@
+_base_ = "./softmax_vgg13_cifar10.py"
+model = dict(
+    score=["movr", "max_cosine"],
+    head=dict(type="mmosr.MOvRClsHead"),
+    rotation_head=dict(type="mmosr.RotationHead"),
+)

@@ -1,0 +1,7 @@
+_base_ = [
+    "./_base_/models/wrn16-4.py",
+    "./_base_/datasets/cifar10_6-4.py",
+    "./_base_/schedules/image_sgd_20k.py",
+    "./_base_/image_runtime.py",
+]
+model = dict(score=["msp", "max_logit", "entropy", "energy"], head=dict(num_classes=6))

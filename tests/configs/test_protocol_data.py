@@ -1,0 +1,470 @@
+"""The data file of every image protocol: what it shows, and what never reaches training."""
+
+import functools
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import base_dataset
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.structures import DataSample
+
+import mmosr.recognition_protocol.run as protocol_run
+from mmosr.datasets import load_split
+from mmosr.evaluation.image_protocols import image_protocol_names, load_image_protocol
+from mmosr.recognition_protocol import run_protocol
+from mmosr.recognition_protocol.config import method_config, trial_config
+from mmosr.recognition_protocol.data import describe_data
+from mmosr.utils import InputError
+from mmosr.utils.config import load_config
+
+from .protocol_files import MNIST, NUMBERS, OTHERS, identity, without_checksums, write_all
+from .support import LOADERS, ROOT
+
+FILES = ROOT / "_base_/protocols"
+METHOD = ROOT / "softmax_vgg13_cifar10-6-4_short.py"
+# Data sets of the known and of the unknown images.
+SOURCES = {
+    "mnist_6-4": (MNIST, MNIST),
+    "svhn_6-4": ("svhn", "svhn"),
+    "cifar10_6-4": ("cifar10", "cifar10"),
+    "cifar+10": ("cifar10", "cifar100"),
+    "cifar+50": ("cifar10", "cifar100"),
+    "tinyimagenet_20-180": ("tiny-imagenet-200", "tiny-imagenet-200"),
+    "cifar10_imagenet-crop": ("cifar10", "ood/Imagenet"),
+    "cifar10_imagenet-resize": ("cifar10", "ood/Imagenet_resize"),
+    "cifar10_lsun-crop": ("cifar10", "ood/LSUN"),
+    "cifar10_lsun-resize": ("cifar10", "ood/LSUN_resize"),
+    "mnist_omniglot": (MNIST, None),
+    "mnist_mnist-noise": (MNIST, None),
+    "mnist_noise": (MNIST, None),
+    **{
+        f"ood_{known}_{name}": (known, f"ood/{folder}")
+        for known in ("cifar10", "cifar100")
+        for name, folder in {
+            "isun": "iSUN",
+            "lsun-crop": "LSUN",
+            "lsun-resize": "LSUN_resize",
+            "tinyimagenet-crop": "Imagenet",
+            "tinyimagenet-resize": "Imagenet_resize",
+        }.items()
+    },
+    "ccr_cifar10_svhn": ("cifar10", "svhn"),
+    "ccr_cifar10_cifar100": ("cifar10", "cifar100"),
+    "animals_vehicles": ("cifar10", "cifar10"),
+}
+CLASSES = {"cifar100": 100, "tiny-imagenet-200": 200}  # the others have 10
+# RGB in 0 .. 255 of the training images, as is well known.
+STATISTICS = {
+    "cifar10": [(0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)],
+    "cifar100": [(0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)],
+    "svhn": [(0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)],
+    MNIST: [3 * (0.1307,), 3 * (0.3081,)],
+    "tiny-imagenet-200": [(0.4802, 0.4481, 0.3975), (0.2770, 0.2691, 0.2821)],
+}
+TRIALS = [
+    (name, trial)
+    for name in SOURCES
+    for trial in range(
+        load_image_protocol(name).trials if load_image_protocol(name).class_split else 1
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with ``data/``, from where the shipped files can be used as they are."""
+    root = tmp_path_factory.mktemp("home")
+    write_all(root)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def there(home, monkeypatch):
+    init_default_scope("mmpretrain")
+    without_checksums(monkeypatch)
+    # Every data set would collect the garbage of the whole process, nine tenths of the time.
+    monkeypatch.setattr(base_dataset, "gc", SimpleNamespace(collect=lambda: 0))
+    monkeypatch.chdir(home)
+
+
+@functools.cache
+def untried(name, files):
+    """The shipped config of a method with the shipped data of a protocol, as the tool builds it."""
+    return method_config(METHOD, load_image_protocol(name), files / f"{name}.py")
+
+
+def protocol_config(name, trial=0, files=FILES):
+    protocol = load_image_protocol(name)
+    return trial_config(untried(name, files), protocol, trial), protocol
+
+
+def build(cfg, loader):
+    """The data of a loader; those of training without augmentation."""
+    dataset = cfg[loader].dataset
+    if loader == "train_dataloader":
+        dataset = dict(dataset, pipeline=cfg.val_dataloader.dataset.pipeline)
+    return DATASETS.build(dataset)
+
+
+def at_the_network(items, cfg):
+    """RGB in 0 .. 255 ``(N, 3, H, W)`` as the network gets it, before normalisation; and labels."""
+    assert all(item["inputs"].dtype == torch.uint8 for item in items)
+    preprocessor = MODELS.build(dict(cfg.model.data_preprocessor, type="ClsDataPreprocessor"))
+    inputs = preprocessor(dict(inputs=[item["inputs"] for item in items]))["inputs"]
+    images = (inputs * preprocessor.std + preprocessor.mean).round()
+    return images, [int(item["data_samples"].gt_label) for item in items]
+
+
+def shown(dataset, cfg, size):
+    """``{(data set, class, number): label}`` of what reaches the network, by its pixels."""
+    images, labels = at_the_network([dataset[index] for index in range(len(dataset))], cfg)
+    assert images.shape[1:] == (3, size, size)
+    return pictures(images, labels)
+
+
+def pictures(images, labels):
+    centre = images.shape[-1] // 2
+    found = [identity(image[:, centre, centre]) for image in images]
+    assert len(set(found)) == len(found)
+    return dict(zip(found, labels, strict=True))
+
+
+def every(data, part, classes, labels):
+    """All pictures of some classes with their labels."""
+    return {
+        (data, class_id, number): label
+        for class_id, label in zip(classes, labels, strict=True)
+        for number in NUMBERS[part]
+    }
+
+
+def expected_known(name, trial):
+    """Data set and ids of the known classes by label."""
+    data, protocol = SOURCES[name][0], load_image_protocol(name)
+    if protocol.class_split:
+        return data, load_split(protocol.class_split, trial).known
+    return data, tuple(range(CLASSES.get(data, 10)))
+
+
+def image_size(name):
+    return 64 if name.startswith("tinyimagenet") else 32
+
+
+def test_there_is_a_file_for_each_protocol():
+    assert sorted(SOURCES) == sorted(image_protocol_names())
+    assert sorted(path.stem for path in FILES.iterdir() if path.suffix) == sorted(SOURCES)
+
+
+@pytest.mark.parametrize(("name", "trial"), TRIALS)
+class TestWhatIsShown:
+    def test_training_and_validation(self, name, trial):
+        """All known training images, each in one of the two, and nothing else."""
+        cfg, _ = protocol_config(name, trial)
+        data, known = expected_known(name, trial)
+        size = image_size(name)
+        parts = [shown(build(cfg, key), cfg, size) for key in LOADERS[:2]]
+        assert not set(parts[0]) & set(parts[1])
+        assert list(known) == sorted(known)
+        assert {**parts[0], **parts[1]} == every(data, "train", known, range(len(known)))
+        assert len(parts[1]) == len(known)  # one of three images, at least one of each class
+
+    def test_test(self, name, trial):
+        cfg, protocol = protocol_config(name, trial)
+        data, known = expected_known(name, trial)
+        dataset = build(cfg, "test_dataloader")
+        images, labels = at_the_network([dataset[i] for i in range(len(dataset))], cfg)
+        size = image_size(name)
+        assert images.shape[1:] == (3, size, size)
+        count = sum(label >= 0 for label in labels)
+        is_known = np.array(labels) >= 0
+        found = pictures(images[is_known], np.array(labels)[is_known].tolist())
+        assert found == every(data, "test", known, range(len(known)))
+        rest = images[~is_known]
+        assert set(labels) == {-1, *range(len(known))}
+        if protocol.ratio is not None:
+            assert protocol.ratio == 1 and len(rest) == count == 20
+        if SOURCES[name][1] is not None:
+            found = pictures(rest, [-1] * len(rest))
+            self.check_unknown(found, name, protocol, trial)
+
+    def check_unknown(self, found, name, protocol, trial):
+        """Exactly the unknown classes of the split, or pictures of the whole data set."""
+        known_data, data = SOURCES[name]
+        if data.startswith("ood/"):
+            everything = {(data, index, NUMBERS["test"][0]): -1 for index in range(OTHERS)}
+            assert found.items() <= everything.items()
+            assert len(found) == (20 if protocol.ratio else OTHERS)
+            return
+        classes = range(10)  # of SVHN
+        if protocol.class_split:
+            classes = load_split(protocol.class_split, trial).unknown
+        assert found == every(data, "test", classes, [-1] * len(classes))
+        assert known_data != data or not set(classes) & set(expected_known(name, trial)[1])
+
+    def test_the_tool_takes_them(self, name, trial):
+        cfg, protocol = protocol_config(name, trial)
+        found = describe_data(cfg, protocol)
+        known = expected_known(name, trial)[1]
+        counts = {part: found[part]["known"] for part in ("train", "val", "test")}
+        assert counts == dict(train=2 * len(known), val=len(known), test=2 * len(known))
+        assert (found["train"]["unknown"], found["val"]["unknown"]) == (0, 0)
+        assert len(found["known_classes"]) == protocol.num_known == len(known)
+
+
+class TestOthers:
+    """Unknown images without a colour of their own."""
+
+    def unknown(self, name):
+        cfg, _ = protocol_config(name)
+        dataset = build(cfg, "test_dataloader").datasets[1]
+        images, labels = at_the_network([dataset[i] for i in range(len(dataset))], cfg)
+        assert set(labels) == {-1} and images.shape == (20, 3, 32, 32)
+        assert torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
+        return dataset, images[:, 0]
+
+    def test_omniglot_has_bright_strokes(self):
+        """As MNIST, and not as in its files: a bar from row 20 to row 60 of 105."""
+        dataset, images = self.unknown("mnist_omniglot")
+        assert images[:, 0].max() == 0 and images[:, :, 0].max() == 0
+        assert images[:, 12, 16].min() > 220
+        lengths = (images[:, :, 16] > 127).sum(1)
+        assert lengths.min() >= 11 and lengths.max() <= 21
+        assert len({dataset.get_data_info(i)["img_path"] for i in range(20)}) == 20
+
+    def test_noise(self):
+        _, images = self.unknown("mnist_noise")
+        assert 120 < images.mean() < 135 and images.std() > 45
+        assert len({tuple(image.flatten().tolist()) for image in images}) == 20
+
+    def test_mnist_noise_is_noise_behind_test_digits(self):
+        dataset, images = self.unknown("mnist_mnist-noise")
+        found = set()
+        for index in range(20):
+            raw = dataset.get_data_info(index)["img"]
+            floor = int(raw.max())
+            found.add(identity(3 * (floor,)))
+            assert raw.shape == (28, 28) and images[index].min() >= floor
+            mean = floor + (255 - floor) * (256 - floor) / 512  # of the larger of two
+            assert abs(images[index].mean() - mean) < 9
+        assert found == {(MNIST, c, n) for c in range(10) for n in NUMBERS["test"]}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_statistics_and_loaders(name):
+    cfg = load_config(FILES / f"{name}.py")
+    assert "model" not in cfg and cfg.data_preprocessor.to_rgb
+    for key, values in zip(("mean", "std"), STATISTICS[SOURCES[name][0]], strict=True):
+        np.testing.assert_allclose(cfg.data_preprocessor[key], 255 * np.array(values), atol=0.1)
+    assert cfg.train_dataloader.sampler.type == "mmosr.SeededInfiniteSampler"
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        assert evaluator.type == "mmosr.OpenSetRecognitionMetric"
+    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    assert steps[0] == "mmosr.SeedDraw" and "RandomCrop" in steps
+    # Digits are not flipped.
+    assert ("RandomFlip" in steps) == (SOURCES[name][0] not in (MNIST, "svhn"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in SOURCES if load_image_protocol(name).class_split),
+        "mnist_noise",
+        "ood_cifar10_isun",
+        "ood_cifar100_isun",
+    ],
+)
+def test_batches_of_training(name):
+    """Two batches of the real loader: augmented, labelled anew, known images alone."""
+    cfg, _ = protocol_config(name)
+    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
+    batches = iter(Runner.build_dataloader(loader, seed=5))
+    data, known = expected_known(name, 0)
+    labels = every(data, "train", known, range(len(known)))
+    centre, seen = image_size(name) // 2, set()
+    for _ in range(2):
+        batch = next(batches)
+        items = [
+            dict(inputs=image, data_samples=sample)
+            for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True)
+        ]
+        images, found = at_the_network(items, cfg)
+        for image, label in zip(images, found, strict=True):
+            key = identity(image[:, centre, centre])
+            seen.add(key)
+            assert labels[key] == label
+    # An epoch is over before an image comes again.
+    assert len(items) == 128 and len(seen) == min(2 * len(known), 256)
+
+
+CIFAR10_PROTOCOLS = [name for name, (known, _) in SOURCES.items() if known == "cifar10"]
+
+
+class TestOfficialCIFAR10:
+    """One line chooses the official download for all protocols."""
+
+    @pytest.fixture(scope="class")
+    def files(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("configs") / "_base_"
+        shutil.copytree(ROOT / "_base_", folder)
+        switch = folder / "datasets/cifar10_images.py"
+        text = switch.read_text()
+        assert text.count('["files"]') == 1
+        switch.write_text(text.replace('["files"]', '["pickles"]'))
+        return folder / "protocols"
+
+    @pytest.mark.parametrize("name", CIFAR10_PROTOCOLS)
+    def test_the_same_images(self, name, files):
+        ours, protocol = protocol_config(name)
+        theirs, _ = protocol_config(name, files=files)
+        for key in LOADERS:
+            found = [shown(build(cfg, key), cfg, 32) for cfg in (ours, theirs)]
+            # Which of a class are for validation depends on the order of the images.
+            kept = [{(*k[:2], label) for k, label in part.items()} for part in found]
+            assert kept[0] == kept[1] and len(found[0]) == len(found[1])
+        known = build(theirs, "test_dataloader")
+        known = getattr(known, "datasets", [known])[0]
+        assert known.get_data_info(0).get("img_path") is None
+        describe_data(theirs, protocol)
+
+
+TRAIN, VAL = "train_dataloader.dataset", "val_dataloader.dataset"
+SHOWS = r"the {} data show {} unknown images, which only the test may show"
+ATTEMPTS = {
+    "test images in training": (
+        "cifar10_6-4",
+        {f"{TRAIN}.role": "test"},
+        SHOWS.format("train", 12),
+    ),
+    "test images in validation": ("mnist_6-4", {f"{VAL}.role": "test"}, SHOWS.format("val", 8)),
+    "a class more": (
+        "svhn_6-4",
+        {f"{TRAIN}.known_classes": [0, 1, 2, 3, 4, 5, 9]},
+        "class_split names the classes: leave out known_classes",
+    ),
+    "a class split of another protocol": (
+        "cifar10_6-4",
+        {f"{TRAIN}.class_split": "animals_vehicles/cifar10"},
+        "train_dataloader has class_split='animals_vehicles/cifar10', and protocol cifar10_6-4",
+    ),
+    "the classes of another release": (
+        "cifar10_6-4",
+        {f"{TRAIN}.class_split": "cac_release/cifar10"},
+        "train_dataloader has class_split='cac_release/cifar10'",
+    ),
+    "no class split": (
+        "tinyimagenet_20-180",
+        {f"{TRAIN}.class_split": None},
+        "train_dataloader has class_split='None'",
+    ),
+    "no class split in validation": (
+        "animals_vehicles",
+        {f"{VAL}.class_split": None},
+        "val_dataloader has class_split='None'",
+    ),
+    "a class split where all are known": (
+        "ood_cifar10_isun",
+        {f"{TRAIN}.class_split": "protocol_a/cifar10"},
+        "takes all classes",
+    ),
+    "other known classes than in the test": (
+        "ood_cifar10_isun",
+        {f"{TRAIN}.unknown_classes": ["cat"]},
+        "the val data have the classes .*'cat'.*, and training",
+    ),
+    "training that calls itself a test": (
+        "cifar+10",
+        {f"{TRAIN}.test_mode": True},
+        "test_mode=True contradicts role='train'",
+    ),
+    "the test files of the host": (
+        "svhn_6-4",
+        {f"{TRAIN}.split": "test"},
+        "split='test' are test images: role='train' never shows them",
+    ),
+    "classes that are told to be known": (
+        "cifar+50",
+        {
+            "test_dataloader.dataset.unknown.type": "mmosr.OpenSetClassificationDataset",
+            "test_dataloader.dataset.unknown.role": "test",
+        },
+        "has 100 classes, but the class split is for CIFAR10 with 10",
+    ),
+}
+
+
+class TestAttempts:
+    """Each of these would show unknown images to training, and is refused in one line."""
+
+    def refused(self, monkeypatch, tmp_path, name, message, data=None, options=None):
+        def launch(*_):
+            raise AssertionError("training began")
+
+        monkeypatch.setattr(protocol_run, "launch", launch)
+        data = data or FILES / f"{name}.py"
+        with pytest.raises(InputError, match=message) as error:
+            run_protocol(name, [METHOD], tmp_path / "out", [0], data=data, cfg_options=options)
+        assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize("attempt", ATTEMPTS)
+    def test_by_an_option(self, attempt, monkeypatch, tmp_path):
+        name, options, message = ATTEMPTS[attempt]
+        self.refused(monkeypatch, tmp_path, name, message, options=options)
+
+    @pytest.mark.parametrize(
+        ("dataset", "message"),
+        [
+            ("_base_.test_dataloader.dataset", SHOWS.format("train", 20)),
+            (
+                'dict(type="ConcatDataset", ignore_keys=["classes", "unknown_classes"], '
+                "datasets=[_base_.train_dataloader.dataset, unknown])",
+                SHOWS.format("train", 20),
+            ),
+            ("unknown", SHOWS.format("train", 20)),
+            (
+                'dict(type="CIFAR100", data_root="data/cifar100", pipeline=_base_.test_pipeline)',
+                "train_dataloader has no class_split",
+            ),
+            ('dict(unknown, role="train")', "unknown images are for tests, never for training"),
+            ('dict(type="mmosr.NoiseImages", num=3, test_mode=False)', "has no class_split"),
+        ],
+    )
+    def test_by_a_file(self, dataset, message, monkeypatch, tmp_path):
+        """Whole other training data."""
+        text = f"""
+_base_ = "{FILES}/cifar+10.py"
+unknown = dict(_base_.unknown_images, class_split="protocol_a/cifar+10")
+{{}} = dict(dataset=dict(_delete_=True, **{dataset}))
+"""
+        path = tmp_path / "data.py"
+        path.write_text(text.format("train_dataloader"))
+        self.refused(monkeypatch, tmp_path, "cifar+10", message, data=path)
+
+    @pytest.mark.parametrize("trial", [1, 4])
+    def test_a_trial_of_its_own(self, trial, tmp_path):
+        """A trial that the user sets is overwritten: its known classes are unknown in another."""
+        protocol = load_image_protocol("svhn_6-4")
+        data = FILES / "svhn_6-4.py"
+        cfg = method_config(METHOD, protocol, data, cfg_options={f"{TRAIN}.trial": 2})
+        cfg = trial_config(cfg, protocol, trial)
+        known = load_split(protocol.class_split, trial).known
+        assert build(cfg, "train_dataloader").known_ids == known
+        assert describe_data(cfg, protocol)["train"]["known"] == 2 * len(known)
+
+    @pytest.mark.parametrize("method", ["softmax", "cac", "movr", "lgmm"])
+    def test_a_label_in_the_batch(self, method):
+        """The last guard, whatever the data are; mmpretrain's own head has its own."""
+        cfg = load_config(ROOT / f"{method}_vgg13_cifar10-6-4_short.py")
+        model = MODELS.build(cfg.model)
+        samples = [DataSample().set_gt_label(label) for label in (0, -1, 5, 2)]
+        data = model.data_preprocessor(
+            dict(inputs=torch.zeros(4, 3, 32, 32), data_samples=samples), training=True
+        )
+        message = "unknown images must not be among the training data|Target -1 is out of bounds"
+        with pytest.raises((InputError, IndexError), match=message) as error:
+            model(**data, mode="loss")
+        assert method == "softmax" or error.type is InputError
