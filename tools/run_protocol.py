@@ -2,6 +2,11 @@
 
 python tools/run_protocol.py cifar10_6-4 --method configs/cac_osrcinet_cifar10-6-4.py --out DIR
 
+Any config of a method fits any protocol with the data of that protocol:
+
+python tools/run_protocol.py ood_cifar10_isun --data configs/_base_/protocols/ood_cifar10_isun.py \
+    --method configs/cac_osrcinet_cifar10-6-4.py --out DIR
+
 A run that was stopped goes on with --resume; finished trials are kept. docs/protocols.md lists the
 protocols.
 """
@@ -41,15 +46,34 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         required=True,
         metavar="CONFIG",
-        help="config files; their data must be those of the protocol",
+        help="config files; their data must be those of the protocol, or come from --data",
+    )
+    parser.add_argument(
+        "--data",
+        metavar="CONFIG",
+        help="replace the data of every method by those of this file, such as "
+        "configs/_base_/protocols/NAME.py, and the number of classes by the protocol's",
     )
     parser.add_argument(
         "--trials", type=trial_numbers, metavar="0-4", help="such as 0-4 or 0,2; default: all"
     )
     parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        metavar="SEED",
+        help="run each trial with each of these; default: the config's own",
+    )
+    parser.add_argument(
         "--scores", nargs="+", metavar="NAME", help="anomaly scores, instead of the configs' own"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument(
+        "--trained",
+        metavar="DIR",
+        help="--out of another run, whose checkpoints are tested where the training is the same",
+    )
+    parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--resume", action="store_true", help="continue what is in --out")
     parser.add_argument(
         "--cfg-options",
@@ -76,6 +100,10 @@ def main() -> None:
             args.out,
             args.trials,
             args.scores,
+            data=args.data,
+            trained=args.trained,
+            seeds=args.seeds,
+            amp=args.amp,
             resume=args.resume,
             cfg_options=args.cfg_options,
         )

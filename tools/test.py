@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from mmosr.engine import FitHook
 from mmosr.engine.checkpoint import check_safe
+from mmosr.evaluation import OpenSetRecognitionMetric
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.cli import add_common_arguments, run_tool
@@ -23,7 +24,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--score", nargs="+", metavar="NAME", help="anomaly scores, instead of the config's own"
     )
-    parser.add_argument("--out", metavar="DIR", help="folder for the predicted label maps")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="folder for the predicted label maps, or for images.csv, the scores of all images",
+    )
     parser.add_argument("--show", action="store_true", help="show the painted images")
     parser.add_argument("--show-dir", metavar="DIR", help="folder for the painted images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show an image")
@@ -42,6 +47,11 @@ def require(cfg: Config, key: str, option: str):
 
 
 def set_drawing(cfg: Config, args: argparse.Namespace) -> None:
+    if cfg.get("default_scope") == "mmpretrain":
+        raise InputError(
+            "--show and --show-dir draw score maps, which a classifier of whole images has not: "
+            "--out DIR writes the scores of all images"
+        )
     hook = require(cfg, "default_hooks", "--show-dir").get("visualization")
     if not hook:
         raise InputError("--show and --show-dir need 'default_hooks.visualization' in the config")
@@ -90,9 +100,27 @@ def gives_anomaly_figures(cfg: Config) -> bool:
 
 
 def set_output(cfg: Config, folder: str) -> None:
+    if cfg.get("default_scope") == "mmpretrain":
+        set_image_output(cfg, folder)
+        return
     for evaluator in evaluators_of(cfg):
         evaluator.output_dir = folder
         evaluator.keep_results = True
+
+
+def set_image_output(cfg: Config, folder: str) -> None:
+    with METRICS.switch_scope_and_registry(None) as registry:
+        found = [
+            evaluator
+            for evaluator in evaluators_of(cfg)
+            if issubclass(registry.get(evaluator["type"]) or object, OpenSetRecognitionMetric)
+        ]
+    if not found:
+        raise InputError(
+            "--out writes the scores of images, which the evaluator does not read: set "
+            "test_evaluator=dict(type='mmosr.OpenSetRecognitionMetric') in the config"
+        )
+    found[0].out_file = os.path.join(folder, "images.csv")
 
 
 def main() -> None:

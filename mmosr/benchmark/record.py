@@ -17,6 +17,7 @@ from mmengine.config import Config
 
 from mmosr.apis.inference import inference_pipeline
 from mmosr.utils import InputError, atomic_write
+from mmosr.utils.environment import version_differences
 from mmosr.utils.hashes import content_hash, file_hash
 from mmosr.version import __version__
 
@@ -143,11 +144,7 @@ def _differences(old: Mapping, new: Mapping, path: Path) -> list[str]:
                 for name, part in new["datasets"].items()
                 if old["datasets"][name] != part
             ]
-        found += [
-            f"{name} ({old['versions'].get(name)} instead of {version})"
-            for name, version in new["versions"].items()
-            if old["versions"].get(name) != version
-        ]
+        found += version_differences(old["versions"], new["versions"])
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"'{path}' is no record of a run: choose another --out") from error
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from prettytable import PrettyTable
 from mmosr.registry import METRICS
 from mmosr.utils import InputError
 
+from .image_table import ImageTable, write_image_table
 from .recognition import CCR_RATES, check_top_k, recognition_figures, truth_ranks
 from .rejection import UNKNOWN, confusion_matrix, macro_f1, reject, rejection_threshold
 
@@ -31,6 +33,7 @@ class ImageResult:
         prediction: Closed-set label.
         rank: Classes before the true one, see :func:`truth_ranks`; -1 of an unknown image.
         classes: Known classes.
+        image: Path, or what else tells it apart.
     """
 
     anomaly: dict[str, float]
@@ -38,6 +41,7 @@ class ImageResult:
     prediction: int
     rank: int
     classes: int
+    image: str
 
 
 @METRICS.register_module()
@@ -70,6 +74,8 @@ class OpenSetRecognitionMetric(BaseMetric):
         thresholds: Scores above are unknown, for the macro F1 (m-OvR, protocol B): one number for
             one score, or a mapping from score to number. None leaves the macro F1 out.
         rejection_rate: Share of known images that ``rejection-threshold`` rejects, in [0, 1).
+        out_file: CSV file of truth, prediction and scores of every image, see
+            :mod:`mmosr.evaluation.image_table`; default: none.
         collect_device, prefix, collect_dir: As in mmengine's ``BaseMetric``.
 
     Raises:
@@ -85,6 +91,7 @@ class OpenSetRecognitionMetric(BaseMetric):
         ccr_rates: Sequence[float] = CCR_RATES,
         thresholds: float | Mapping[str, float] | None = None,
         rejection_rate: float = 0.1,
+        out_file: str | os.PathLike | None = None,
         collect_device: str = "cpu",
         prefix: str | None = None,
         collect_dir: str | None = None,
@@ -95,6 +102,7 @@ class OpenSetRecognitionMetric(BaseMetric):
         self.ccr_rates = list(ccr_rates)
         self.thresholds = thresholds
         self.rejection_rate = rejection_rate
+        self.out_file = out_file
         if not all(0 <= rate <= 1 for rate in self.ccr_rates):
             raise InputError(f"ccr_rates={self.ccr_rates}: choose rates in [0, 1].")
         if not 0 <= rejection_rate < 1:
@@ -119,6 +127,8 @@ class OpenSetRecognitionMetric(BaseMetric):
         """Compute and print the figures of all images; empty when there is none."""
         if not results:
             return {}
+        if self.out_file is not None:
+            self._write(results)
         truth = np.array([result.truth for result in results])
         known = truth != UNKNOWN
         images = f"{known.sum()} known and {(~known).sum()} unknown images"
@@ -143,6 +153,13 @@ class OpenSetRecognitionMetric(BaseMetric):
             for name, value in values.items()
         )
         return metrics
+
+    def _write(self, results: list[ImageResult]) -> None:
+        images = [result.image for result in results]
+        truth = np.array([result.truth for result in results])
+        predictions = np.array([result.prediction for result in results])
+        write_image_table(self.out_file, ImageTable(images, truth, predictions, _gather(results)))
+        self._log(f"scores of {len(images)} images written to {self.out_file}")
 
     def _rejection_thresholds(self, results: list[ImageResult]) -> dict[str, float]:
         return {
@@ -188,7 +205,7 @@ class OpenSetRecognitionMetric(BaseMetric):
                 "the largest pred_score."
             )
         rank = -1 if truth == UNKNOWN else int(truth_ranks(class_scores[None], [truth])[0])
-        return ImageResult(self._anomaly(sample), truth, prediction, rank, classes)
+        return ImageResult(self._anomaly(sample), truth, prediction, rank, classes, _name(sample))
 
     def _anomaly(self, sample: Mapping) -> dict[str, float]:
         if "anomaly_scores" in sample:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import os
+from collections.abc import Mapping
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.evaluation.rejection import UNKNOWN
-from mmosr.utils import InputError
 from mmosr.utils.hashes import content_hash
+
+from .config import UnfitDataError
 
 
 def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
@@ -24,11 +28,13 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
 
     Returns:
         ``known_classes`` by label, and for ``train``, ``val`` and ``test`` the numbers of
-        ``known`` and ``unknown`` images and ``images_sha256`` of the list of files.
+        ``known`` and ``unknown`` images and ``images_sha256`` of the list of images and labels:
+        files by their names, pictures that a data set itself holds by their pixels.
 
     Raises:
-        InputError: Data are missing, unknown images are in training or validation or are not in
-            the test, or classes differ between the three or from the protocol.
+        UnfitDataError: Unknown images are in training or validation or are not in the test, or
+            classes differ between the three or from the protocol.
+        InputError: Data are missing.
     """
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
     classes, parts = None, {}
@@ -36,25 +42,27 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
         dataset = DATASETS.build(copy.deepcopy(cfg[f"{part}_dataloader"].dataset))
         found = dataset.metainfo.get("classes")
         if classes is not None and found != classes:
-            raise InputError(f"the {part} data have the classes {found}, and training {classes}")
+            raise UnfitDataError(
+                f"the {part} data have the classes {found}, and training {classes}"
+            )
         classes = found
         parts[part] = _count(dataset)
         unknown = parts[part]["unknown"]
         if unknown and part != "test":
-            raise InputError(
+            raise UnfitDataError(
                 f"the {part} data show {unknown} unknown images, which only the test may show: use "
                 "mmosr.OpenSetClassificationDataset"
             )
     known, unknown = parts["test"]["known"], parts["test"]["unknown"]
     if not unknown:
-        raise InputError("the test data show no unknown image: see docs/image_data.md")
+        raise UnfitDataError("the test data show no unknown image: see docs/image_data.md")
     if len(classes or ()) != protocol.num_known:
-        raise InputError(
+        raise UnfitDataError(
             f"the data have {len(classes or ())} known classes, and protocol "
             f"{protocol.identifier} has {protocol.num_known}"
         )
     if protocol.ratio is not None and unknown != round(protocol.ratio * known):
-        raise InputError(
+        raise UnfitDataError(
             f"the test data show {known} known and {unknown} unknown images, and protocol "
             f"{protocol.identifier} needs ratio={protocol.ratio:g}, see mmosr.OpenSetTestData"
         )
@@ -64,11 +72,16 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
 def _count(dataset: BaseDataset) -> dict:
     items = [dataset.get_data_info(index) for index in range(len(dataset))]
     unknown = sum(int(item["gt_label"]) == UNKNOWN for item in items)
-    paths = [str(item.get("img_path")) for item in items]
-    # The last two folders tell images apart wherever the data lie.
-    names = [os.sep.join(path.split(os.sep)[-3:]) for path in paths]
+    names = [[_image_name(item), int(item["gt_label"])] for item in items]
     return {
         "known": len(items) - unknown,
         "unknown": unknown,
         "images_sha256": content_hash(names),
     }
+
+
+def _image_name(item: Mapping) -> str:
+    """What tells an image apart from the others, wherever the data lie."""
+    if item.get("img_path") is not None:
+        return os.sep.join(str(item["img_path"]).split(os.sep)[-3:])
+    return hashlib.sha256(np.asarray(item["img"]).tobytes()).hexdigest()

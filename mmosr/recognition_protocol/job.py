@@ -1,10 +1,9 @@
-"""A trial: the config that it is trained with, and the record by which it is resumed."""
+"""A trial, and the record by which it is resumed."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,19 +14,28 @@ import mmpretrain
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import HOOKS
 
 from mmosr.datasets.class_splits import load_split
-from mmosr.engine import FitHook
 from mmosr.evaluation.image_protocols import ImageProtocol
-from mmosr.scores import set_scores
+from mmosr.evaluation.recognition import openness
 from mmosr.utils import InputError, atomic_write
-from mmosr.utils.config import dicts
+from mmosr.utils.environment import version_differences
 from mmosr.utils.hashes import content_hash
 from mmosr.version import __version__
 
+from .training import training_hash
+
 RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
-LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "fit_dataloader")
+# Of a record; a resumed trial must have the same. The config decides the rest.
+COMPARED = {
+    "protocol": "protocol",
+    "version": "version",
+    "class_split": "class_split",
+    "method": "method",
+    "trial": "trial",
+    "config_sha256": "config",
+    "trained": "--trained",
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +45,10 @@ class Job:
     Args:
         method: Name of the config file, without its suffix.
         trial: From 0.
-        config: Of this trial, see :func:`trial_config`.
+        config: Of this trial, see :func:`~mmosr.recognition_protocol.config.trial_config`.
         record: What decides its figures, see :func:`describe`.
         folder: Of all that belongs to the trial.
+        seed: Where the trial is run with several seeds.
     """
 
     method: str
@@ -47,6 +56,12 @@ class Job:
     config: Config
     record: Mapping
     folder: Path
+    seed: int | None = None
+
+    @property
+    def name(self) -> int | str:
+        """What the trial is called in reports: its number, and the seed where it has one."""
+        return self.trial if self.seed is None else f"{self.trial} seed {self.seed}"
 
     @property
     def finished(self) -> bool:
@@ -63,62 +78,28 @@ class Job:
         return read_json(self.folder / RESULT)
 
 
-def trial_config(
-    config: Config, protocol: ImageProtocol, trial: int, scores: Sequence[str] | None = None
-) -> Config:
-    """The config of one trial: its class split, its seed, and statistics fitted where needed.
+def trial_folder(out: Path, method: str, trial: int, seed: int | None) -> Path:
+    """Folder of a trial in that of all results."""
+    return out / method / (f"trial_{trial}" + ("" if seed is None else f"_seed_{seed}"))
+
+
+def describe(
+    cfg: Config,
+    protocol: ImageProtocol,
+    method: str,
+    trial: int,
+    trained: Mapping | None = None,
+) -> dict:
+    """What decides the figures of a trial, and where they come from.
 
     Args:
-        config: Of the method, as the user gave it; not changed.
-        protocol: Data that name a class split must name this protocol's.
-        trial: Trial of the class split; it is added to the seed as well.
-        scores: Anomaly scores instead of the config's own.
-
-    Raises:
-        InputError: The config is for other data or lacks a part, or there is no such trial.
+        cfg: Of the trial.
+        protocol: Of the figures.
+        method: Its name.
+        trial: From 0.
+        trained: Of the checkpoint that is tested instead of training, see
+            :func:`~mmosr.recognition_protocol.trained.find_trained`.
     """
-    for key in ("train_dataloader", "val_dataloader", "test_dataloader", "train_cfg"):
-        if not config.get(key):
-            raise InputError(f"config {config.filename} has no '{key}', which a protocol needs")
-    if not 0 <= trial < protocol.trials:
-        raise InputError(
-            f"protocol {protocol.identifier} has no trial {trial}: choose from "
-            f"0-{protocol.trials - 1}"
-        )
-    cfg = copy.deepcopy(config)
-    for key in LOADERS:
-        _set_trial(cfg, key, protocol, trial)
-    seed = (cfg.get("randomness") or {}).get("seed") or 0
-    cfg.randomness = {**(cfg.get("randomness") or {}), "seed": seed + trial}
-    if scores:
-        set_scores(cfg.model, list(scores))
-    hooks = list(cfg.get("custom_hooks") or [])
-    if not any(HOOKS.get(hook["type"]) is FitHook for hook in hooks):
-        length = cfg.train_cfg.get("max_iters") or cfg.train_cfg.get("max_epochs")
-        cfg.custom_hooks = [*hooks, dict(type="mmosr.FitHook", interval=length)]
-    cfg.resume, cfg.load_from = False, cfg.get("load_from")
-    return cfg
-
-
-def _set_trial(cfg: Config, key: str, protocol: ImageProtocol, trial: int) -> None:
-    found = [node for node in dicts(cfg.get(key)) if "class_split" in node]
-    for node in found:
-        if node["class_split"] != protocol.class_split:
-            raise InputError(
-                f"config {cfg.filename}: {key} has class_split='{node['class_split']}', and "
-                f"protocol {protocol.identifier} takes "
-                + (f"'{protocol.class_split}'" if protocol.class_split else "all classes")
-            )
-        node["trial"] = trial
-    if protocol.class_split and not found and key in ("train_dataloader", "test_dataloader"):
-        raise InputError(
-            f"config {cfg.filename}: {key} has no class_split: protocol {protocol.identifier} "
-            f"needs data with class_split='{protocol.class_split}', see docs/image_data.md"
-        )
-
-
-def describe(cfg: Config, protocol: ImageProtocol, method: str, trial: int) -> dict:
-    """What decides the figures of a trial; a resumed trial must have the same."""
     split = load_split(protocol.class_split, trial) if protocol.class_split else None
     return {
         "protocol": protocol.identifier,
@@ -126,10 +107,25 @@ def describe(cfg: Config, protocol: ImageProtocol, method: str, trial: int) -> d
         "class_split": None if split is None else f"{split.identifier}, version {split.version}",
         "method": method,
         "trial": trial,
+        "seed": cfg.randomness["seed"],
         "config": str(cfg.filename),
         "config_sha256": content_hash(cfg.to_dict()),
+        "training_sha256": training_hash(cfg),
+        "trained": None if trained is None else dict(trained),
         "versions": versions(),
     }
+
+
+def trial_openness(protocol: ImageProtocol, trial: int) -> float | None:
+    """Openness of a trial in percent, see :func:`~mmosr.evaluation.recognition.openness`.
+
+    Without a class split the unknown images are of no classes, and there is none.
+    """
+    if protocol.class_split is None:
+        return None
+    split = load_split(protocol.class_split, trial)
+    known = len(split.known)
+    return round(100 * openness(known, known, known + len(split.unknown)), 4)
 
 
 def versions() -> dict[str, str]:
@@ -165,14 +161,9 @@ def check_start(job: Job, resume: bool) -> None:
             "another --out"
         )
     old = read_json(path)
-    keys = [key for key in job.record if key not in ("config", "versions")]
-    differing = [key.removesuffix("_sha256") for key in keys if old.get(key) != job.record[key]]
-    found = old.get("versions") or {}
-    differing += [
-        f"{name} ({found.get(name)} instead of {version})"
-        for name, version in job.record["versions"].items()
-        if found.get(name) != version
-    ]
+    differing = [
+        word for key, word in COMPARED.items() if old.get(key) != job.record[key]
+    ] + version_differences(old.get("versions") or {}, job.record["versions"])
     if differing:
         raise InputError(
             f"cannot resume: '{path}' is of a trial with another {', '.join(differing)}; choose "

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,12 @@ from rich.table import Table
 from mmosr.benchmark.tables import NOTHING, code, plain
 from mmosr.utils import atomic_write
 
-from .job import versions, write_json
+from .job import write_json
+from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
 
 if TYPE_CHECKING:
     from .run import ProtocolRun
 
-ACCURACY = "accuracy/"
-SPREAD = "standard deviation over the trials: numpy.std, divisor N"
 COLUMNS = (
     "protocol",
     "version",
@@ -39,34 +37,6 @@ COLUMNS = (
 )
 
 
-def summarize(results: Mapping[int, Mapping]) -> dict[str, dict]:
-    """Mean and standard deviation of every figure over the trials of one method.
-
-    Args:
-        results: By trial, the content of ``result.json``.
-
-    Returns:
-        By the metric's key ``mean`` and ``std`` (``numpy.std``, divisor N; None for one trial), in
-        percent, and ``trials``, the value of each trial. A figure that a trial lacks is over the
-        others.
-    """
-    names = dict.fromkeys(name for result in results.values() for name in result["figures"])
-    summary = {}
-    for name in names:
-        values = {
-            str(trial): result["figures"][name]
-            for trial, result in results.items()
-            if name in result["figures"]
-        }
-        numbers = list(values.values())
-        summary[name] = {
-            "mean": float(np.mean(numbers)),
-            "std": float(np.std(numbers)) if len(numbers) > 1 else None,
-            "trials": values,
-        }
-    return summary
-
-
 def write_report(out: Path, run: ProtocolRun) -> list[Path]:
     """Write ``protocol.json``, ``protocol.csv`` and ``protocol.md``, each whole.
 
@@ -74,7 +44,7 @@ def write_report(out: Path, run: ProtocolRun) -> list[Path]:
         out: Their folder.
         run: What was run; methods without a finished trial are named with the reason.
     """
-    content = _content(run)
+    content = report_content(run)
     paths = [out / f"protocol.{kind}" for kind in ("json", "csv", "md")]
     write_json(paths[0], content)
     with atomic_write(paths[1]) as path, path.open("w", newline="", encoding="utf-8") as file:
@@ -93,7 +63,7 @@ def print_report(run: ProtocolRun, console: Console | None = None) -> None:
         run: What was run.
         console: Default: standard output.
     """
-    content, console = _content(run), console or Console()
+    content, console = report_content(run), console or Console()
     table = Table(
         title=escape(content["title"]),
         caption=escape(f"protocol {content['protocol']}, version {content['version']}; {SPREAD}"),
@@ -102,46 +72,16 @@ def print_report(run: ProtocolRun, console: Console | None = None) -> None:
     )
     for name in ("method", "score or network"):
         table.add_column(name, overflow="fold")
-    for name in content["figures"]:
+    names = _figures(content)
+    for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("trials or source", overflow="fold")
     for row in _own_rows(content):
         table.add_row(*map(escape, row))
     table.add_section()
-    for row in _published_rows(content):
+    for row in _published_rows(content, names):
         table.add_row(*map(escape, row), style="dim")
     console.print(table)
-
-
-def _content(run: ProtocolRun) -> dict:
-    protocol = run.protocol
-    methods = {}
-    for name in dict.fromkeys([*run.results, *run.failures]):
-        results = run.results.get(name, {})
-        first = next(iter(results.values()), {})
-        methods[name] = {
-            "config": first.get("config"),
-            "config_sha256": {str(t): r["config_sha256"] for t, r in results.items()},
-            "checkpoint_sha256": {str(t): r["checkpoint_sha256"] for t, r in results.items()},
-            "class_split": first.get("class_split"),
-            "trials": list(results),
-            "failed": {str(t): line for t, line in run.failures.get(name, {}).items()},
-            "figures": summarize(results),
-        }
-    return {
-        "protocol": protocol.identifier,
-        "version": protocol.version,
-        "title": protocol.title,
-        "source": protocol.source,
-        "known": protocol.known,
-        "unknown": protocol.unknown,
-        "figures": list(protocol.figures),
-        "rules": protocol.rules,
-        "deviation": SPREAD,
-        "versions": versions(),
-        "methods": methods,
-        "published": [dataclasses.asdict(row) for row in protocol.published],
-    }
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -161,6 +101,10 @@ def _csv_rows(content: Mapping) -> list[tuple]:
             count = len(value["trials"])
             own = (score, "", figure, value["mean"], _text(value["std"]), count, part["config"])
             rows.append((*head, "run", method, *own))
+        values = [value for value in part[OPENNESS].values() if value is not None]
+        if values:
+            own = ("", "", OPENNESS, np.mean(values), _text(deviation(values)), len(values))
+            rows.append((*head, "run", method, *own, part["config"]))
     for row in content["published"]:
         for figure, (mean, std) in row["figures"].items():
             note = row["source"] + (f" ({row['note']})" if row["note"] else "")
@@ -173,27 +117,32 @@ def _text(std: float | None) -> float | str:
     return "" if std is None else std
 
 
+def _figures(content: Mapping) -> list[str]:
+    """Figures of a table of ours: the protocol's, and the top-5 accuracy where there is one."""
+    names = content["figures"]
+    return [*names, TOP5] if TOP5 in content["rules"] and TOP5 not in names else list(names)
+
+
 def _own_rows(content: Mapping) -> list[tuple[str, ...]]:
-    rows = []
+    rows, names = [], _figures(content)
     for method, part in content["methods"].items():
         figures = part["figures"]
         scores = dict.fromkeys(score for score, _ in map(_split, figures) if score)
         trials = ", ".join(map(str, part["trials"])) or NOTHING
         for score in scores or [NOTHING]:
             cells = []
-            for name in content["figures"]:
+            for name in names:
                 value = figures.get(name if name.startswith(ACCURACY) else f"{score}/{name}")
                 cells.append(_cell(value["mean"], value["std"]) if value else NOTHING)
             rows.append((method, score, *cells, trials))
     return rows
 
 
-def _published_rows(content: Mapping) -> list[tuple[str, ...]]:
+def _published_rows(content: Mapping, names: Sequence[str]) -> list[tuple[str, ...]]:
     rows = []
     for row in content["published"]:
         cells = [
-            _cell(*row["figures"][name]) if name in row["figures"] else NOTHING
-            for name in content["figures"]
+            _cell(*row["figures"][name]) if name in row["figures"] else NOTHING for name in names
         ]
         note = row["source"] + (f" ({row['note']})" if row["note"] else "")
         rows.append((row["method"], row["network"] or NOTHING, *cells, note))
@@ -214,17 +163,34 @@ def _markdown(content: Mapping) -> str:
         f"({plain(content['source'])}). Known: {plain(content['known'])}; unknown: "
         f"{plain(content['unknown'])}. Figures in percent; {SPREAD}.",
         "",
-        *_table(["method", "score", *figures, "trials"], _own_rows(content)),
+        *_table(["method", "score", *_figures(content), "trials"], _own_rows(content)),
         "",
+        *_openness(content),
         *_hashes(content),
         f"- versions: {versions_}",
     ]
     if content["published"]:
-        rows = _published_rows(content)
+        rows = _published_rows(content, figures)
         lines += ["", "Published by others, not run here:", ""]
         lines += _table(["method", "network", *figures, "source"], rows)
     rules = [f"- {plain(name)}: {plain(rule)}" for name, rule in content["rules"].items()]
     return "\n".join([*lines, "", *rules, ""])
+
+
+def _openness(content: Mapping) -> list[str]:
+    """The openness of the trials, one line where there is one."""
+    found = {
+        trial: value
+        for part in content["methods"].values()
+        for trial, value in part[OPENNESS].items()
+        if value is not None
+    }
+    if len(set(found.values())) == 1:
+        return [f"- openness {next(iter(found.values())):.2f} %"]
+    if found:
+        values = ", ".join(f"trial {trial}: {value:.2f} %" for trial, value in found.items())
+        return [f"- openness {values}"]
+    return []
 
 
 def _hashes(content: Mapping) -> list[str]:
@@ -240,6 +206,11 @@ def _hashes(content: Mapping) -> list[str]:
             lines.append(
                 f"- {plain(method)}: {code(part['config'])}; SHA-256 of config and checkpoint by "
                 f"trial {sums}"
+            )
+        for trial, source in part["trained"].items():
+            lines.append(
+                f"- {plain(method)}, trial {trial}: not trained here; checkpoint "
+                f"{code(source['checkpoint'])} of protocol {code(source['protocol'])}"
             )
         for trial, reason in part["failed"].items():
             lines.append(f"- {plain(method)}, trial {trial} **failed**: {plain(reason)}")

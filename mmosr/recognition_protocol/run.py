@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,13 @@ from mmengine.registry import MODELS, init_default_scope
 
 from mmosr.evaluation.image_protocols import ImageProtocol, load_image_protocol
 from mmosr.utils import InputError
-from mmosr.utils.config import load_config
 
+from .config import UnfitDataError, method_config, trial_config
 from .data import describe_data
-from .job import Job, check_start, describe, start, trial_config
+from .job import Job, check_start, describe, start, trial_folder
 from .launch import LOG, launch
 from .report import write_report
+from .trained import check_data_of, find_trained
 
 
 @dataclass
@@ -29,14 +31,15 @@ class ProtocolRun:
 
     Args:
         protocol: The protocol.
-        results: By method and trial, the content of ``result.json``.
+        results: By method and trial, the content of ``result.json``. A trial is called by its
+            number, or as ``'0 seed 1'`` where seeds were given.
         failures: By method and trial, one line.
         written: Files of the report.
     """
 
     protocol: ImageProtocol
-    results: dict[str, dict[int, dict]] = field(default_factory=dict)
-    failures: dict[str, dict[int, str]] = field(default_factory=dict)
+    results: dict[str, dict[int | str, dict]] = field(default_factory=dict)
+    failures: dict[str, dict[int | str, str]] = field(default_factory=dict)
     written: list[Path] = field(default_factory=list)
 
 
@@ -47,6 +50,10 @@ def run_protocol(
     trials: Sequence[int] | None = None,
     scores: Sequence[str] | None = None,
     *,
+    data: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    amp: bool = False,
     resume: bool = False,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> ProtocolRun:
@@ -63,40 +70,63 @@ def run_protocol(
         out: Folder of the results.
         trials: Default: all.
         scores: Anomaly scores instead of each config's own.
+        data: Config file whose data every method gets instead of its own, see
+            :func:`~mmosr.recognition_protocol.config.replace_data`.
+        trained: ``out`` of another run: the checkpoints of its trials are tested, and nothing is
+            trained.
+        seeds: Run each trial with each of these instead of the config's own; the folders are then
+            ``trial_NUMBER_seed_SEED``.
+        amp: Train with automatic mixed precision.
         resume: Go on with what is in ``out``.
         cfg_options: Changes of every config, by dotted keys.
 
     Raises:
         InputError: Before anything is trained: no such protocol or trial, a config that does not
-            fit it or does not build, data that are missing, or ``out`` holds other trials.
+            fit it or does not build, data that are missing, ``out`` holds other trials, or
+            ``trained`` lacks one.
     """
     protocol = load_image_protocol(name)
     trials = list(range(protocol.trials)) if trials is None else list(trials)
-    jobs = []
-    for config in _load(methods, cfg_options):
-        jobs += _jobs(config, protocol, Path(out).expanduser(), trials, scores)
-    for job in jobs:
-        check_start(job, resume)
-    for job in jobs:
-        if job.trial == trials[0] and not job.finished:
-            check_builds(job.config, protocol)
+    seeds = list(dict.fromkeys(seeds or []))
+    _check_seeds(protocol, trials, seeds)
+    out = Path(out).expanduser()
+    try:
+        jobs = []
+        for path in _distinct(methods):
+            config = method_config(path, protocol, data, amp=amp, cfg_options=cfg_options)
+            for trial, seed in itertools.product(trials, seeds or [None]):
+                cfg = trial_config(config, protocol, trial, scores, seed)
+                jobs.append(_job(cfg, protocol, out, trial, seed, trained))
+        for job in jobs:
+            check_start(job, resume)
+        for job in jobs:
+            if job.trial == trials[0] and not job.finished:
+                check_builds(job, protocol)
+    except UnfitDataError as error:
+        if data is not None:
+            raise
+        raise InputError(
+            f"{error}; --data configs/_base_/protocols/{protocol.identifier}.py gives every method "
+            "the data of the protocol"
+        ) from error
     for job in jobs:
         start(job, resume)
     run = ProtocolRun(protocol)
     for number, job in enumerate(jobs, 1):
-        _run_job(job, run, f"[{number}/{len(jobs)}] {job.method}, trial {job.trial}")
-    run.written = write_report(Path(out).expanduser(), run)
+        _run_job(job, run, f"[{number}/{len(jobs)}] {job.method}, trial {job.name}")
+    run.written = write_report(out, run)
     return run
 
 
-def check_builds(cfg: Config, protocol: ImageProtocol) -> None:
+def check_builds(job: Job, protocol: ImageProtocol) -> None:
     """Build the data and the model of a trial, and forget them.
 
     Raises:
-        InputError: See :func:`~mmosr.recognition_protocol.data.describe_data`, or the model is not
-            made for the number of known classes.
+        InputError: See :func:`~mmosr.recognition_protocol.data.describe_data`, the model is not
+            made for the number of known classes, or its checkpoint was trained with other data.
     """
-    describe_data(cfg, protocol)
+    cfg = job.config
+    check_data_of(job.record["trained"], describe_data(cfg, protocol))
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
     model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
     classes = getattr(model, "known_classes", None)
@@ -106,37 +136,43 @@ def check_builds(cfg: Config, protocol: ImageProtocol) -> None:
             "some, such as --scores msp energy"
         )
     if classes != protocol.num_known:
-        raise InputError(
+        raise UnfitDataError(
             f"config {cfg.filename}: the model has {classes} classes, and protocol "
             f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes"
         )
 
 
-def _load(
-    methods: Sequence[str | os.PathLike], cfg_options: Mapping[str, Any] | None
-) -> list[Config]:
-    configs = [load_config(path, cfg_options) for path in methods]
+def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int]) -> None:
+    if seeds and protocol.class_split is None and list(trials) != [0]:
+        # Trial 1 of seed 0 would be trial 0 of seed 1.
+        raise InputError(
+            f"the trials of protocol {protocol.identifier} differ by nothing but their seed: add "
+            "--trials 0 to --seeds"
+        )
+
+
+def _distinct(methods: Sequence[str | os.PathLike]) -> Sequence[str | os.PathLike]:
     names = [Path(path).stem for path in methods]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"two configs are called {twice[0]}: rename one, results go by the name")
-    return configs
+    return methods
 
 
-def _jobs(
-    config: Config,
+def _job(
+    cfg: Config,
     protocol: ImageProtocol,
     out: Path,
-    trials: Sequence[int],
-    scores: Sequence[str] | None,
-) -> list[Job]:
-    init_default_scope(config.get("default_scope") or "mmpretrain")
-    method, jobs = Path(config.filename).stem, []
-    for trial in trials:
-        cfg = trial_config(config, protocol, trial, scores)
-        record = describe(cfg, protocol, method, trial)
-        jobs.append(Job(method, trial, cfg, record, out / method / f"trial_{trial}"))
-    return jobs
+    trial: int,
+    seed: int | None,
+    trained: str | os.PathLike | None,
+) -> Job:
+    method, source = Path(cfg.filename).stem, None
+    if trained is not None:
+        folder = trial_folder(Path(trained).expanduser(), method, trial, seed)
+        source = find_trained(folder, cfg)
+    record = describe(cfg, protocol, method, trial, source)
+    return Job(method, trial, cfg, record, trial_folder(out, method, trial, seed), seed)
 
 
 def _run_job(job: Job, run: ProtocolRun, title: str) -> None:
@@ -148,11 +184,11 @@ def _run_job(job: Job, run: ProtocolRun, title: str) -> None:
         failure = launch(job.folder, lambda line: _say(f"{title}: {line}"))
         if failure is not None:
             _say(f"{title} failed: {failure}")
-            run.failures.setdefault(job.method, {})[job.trial] = failure
+            run.failures.setdefault(job.method, {})[job.name] = failure
             return
         minutes = (time.monotonic() - began) / 60
         _say(f"{title}: done in {minutes:.1f} min: {_main_figures(job.result, run.protocol)}")
-    run.results.setdefault(job.method, {})[job.trial] = job.result
+    run.results.setdefault(job.method, {})[job.name] = job.result
 
 
 def _main_figures(result: Mapping, protocol: ImageProtocol) -> str:

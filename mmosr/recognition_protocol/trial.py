@@ -1,7 +1,7 @@
 """One trial, in a process of its own: ``python -m mmosr.recognition_protocol.trial FOLDER``.
 
 The folder holds the config and the record of the trial. Training goes on from the last checkpoint
-in it; the figures are written last.
+in it, or is left out where the record names a checkpoint; the figures are written last.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
@@ -21,14 +22,18 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmosr.engine.checkpoint import check_safe
 from mmosr.evaluation.image_protocols import load_image_protocol
+from mmosr.evaluation.image_table import read_image_table
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 from mmosr.utils.config import check_optimizer, fit_to_machine
 from mmosr.utils.hashes import file_hash
 
 from .data import describe_data
-from .job import CONFIG, RECORD, RESULT, read_json, write_json
+from .job import CONFIG, RECORD, RESULT, read_json, trial_openness, write_json
+from .plots import write_plots
+from .trained import check_checkpoint, check_data_of
 
+IMAGES, PLOTS = "images.csv", "plots"
 METRIC = "mmosr.OpenSetRecognitionMetric"
 THRESHOLD = "/rejection-threshold"
 WATCH_SECONDS = 0.5
@@ -42,33 +47,70 @@ def run_trial(folder: Path) -> dict:
 
     Returns:
         The content of ``result.json``: the record, ``figures`` (the metric's keys, in percent),
-        ``thresholds`` by score, ``data`` and the checkpoint with its SHA-256.
+        ``openness`` in percent, ``thresholds`` by score, ``data`` and the checkpoint with its
+        SHA-256. Beside it are the scores of the test images (``images.csv``) and ``plots``.
 
     Raises:
-        InputError: The data do not fit the protocol, or training left no checkpoint.
+        InputError: The data do not fit the protocol, training left no checkpoint, or the one that
+            the record names is another.
     """
     record = read_json(folder / RECORD)
     cfg = Config.fromfile(folder / CONFIG)
-    data = describe_data(cfg, load_image_protocol(record["protocol"]))
+    protocol = load_image_protocol(record["protocol"])
+    data = describe_data(cfg, protocol)
+    trained = record.get("trained")
+    check_data_of(trained, data)
     fit_to_machine(cfg)
-    checkpoint = train(cfg, folder / "train")
+    if trained is None:
+        checkpoint = train(cfg, folder / "train")
+        name, sha256 = str(checkpoint.relative_to(folder)), file_hash(checkpoint)
+    else:
+        checkpoint = Path(trained["checkpoint"])
+        name, sha256 = trained["checkpoint"], trained["checkpoint_sha256"]
+        check_checkpoint(checkpoint, sha256)
+    figures, thresholds = measure(cfg, checkpoint, folder, protocol.num_known)
+    result = {
+        **record,
+        "figures": figures,
+        "openness": trial_openness(protocol, record["trial"]),
+        "thresholds": thresholds,
+        "data": data,
+        "checkpoint": name,
+        "checkpoint_sha256": sha256,
+    }
+    title = f"{record['method']}, {protocol.identifier}, trial {record['trial']}"
+    table = read_image_table(folder / IMAGES)
+    write_plots(folder / PLOTS, table, data["known_classes"], thresholds, title)
+    write_json(folder / RESULT, result)
+    return result
+
+
+def measure(
+    cfg: Config, checkpoint: Path, folder: Path, classes: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures of the test, at thresholds from the validation.
+
+    Args:
+        cfg: Of the trial.
+        checkpoint: With the statistics of the scores.
+        folder: Of the trial, for the scores of the test images.
+        classes: Known classes; more than five have a top-5 accuracy.
+
+    Returns:
+        The metric's figures of the test, and the threshold of each score.
+    """
     validated = evaluate(cfg, checkpoint, "val", folder)
     thresholds = {
         name.removesuffix(THRESHOLD): value
         for name, value in validated.items()
         if name.endswith(THRESHOLD)
     }
-    figures = evaluate(cfg, checkpoint, "test", folder, thresholds)
-    result = {
-        **record,
-        "figures": figures,
-        "thresholds": thresholds,
-        "data": data,
-        "checkpoint": str(checkpoint.relative_to(folder)),
-        "checkpoint_sha256": file_hash(checkpoint),
-    }
-    write_json(folder / RESULT, result)
-    return result
+    options = dict(
+        thresholds=thresholds,
+        topk=[1, 5] if classes > 5 else [1],
+        out_file=str(folder / IMAGES),
+    )
+    return evaluate(cfg, checkpoint, "test", folder, options), thresholds
 
 
 def train(cfg: Config, work_dir: Path) -> Path:
@@ -107,7 +149,7 @@ def evaluate(
     checkpoint: Path,
     part: str,
     folder: Path,
-    thresholds: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
     """Figures of the checkpoint on a part of the data.
 
@@ -116,13 +158,13 @@ def evaluate(
         checkpoint: With the statistics of the scores.
         part: ``val`` or ``test``.
         folder: Of the trial.
-        thresholds: By score, for the macro F1.
+        options: Of the metric.
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder / part), part
     cfg.resume, cfg.load_from = False, str(checkpoint)
     cfg.test_dataloader, cfg.test_cfg = cfg[f"{part}_dataloader"], {}
-    cfg.test_evaluator = dict(type=METRIC, thresholds=dict(thresholds) if thresholds else None)
+    cfg.test_evaluator = dict(type=METRIC, **(options or {}))
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     return {name: float(value) for name, value in runner.test().items()}
 

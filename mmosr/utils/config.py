@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import os
@@ -40,13 +41,21 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
 
     Args:
         path: The config file. Bases such as ``'mmseg::_base_/...'`` are found under either name
-            of the OpenMMLab packages.
+            of the OpenMMLab packages. A ``data_preprocessor`` at its top becomes the model's.
         cfg_options: Dotted keys and their values.
 
     Raises:
         InputError: If the file is missing or does not parse, or if a key cannot have an effect
             because it is misspelt.
     """
+    cfg = read_config(path)
+    apply_options(cfg, cfg_options)
+    set_data_preprocessor(cfg)
+    return cfg
+
+
+def read_config(path: str | os.PathLike) -> Config:
+    """The first part of :func:`load_config`: the file as it is."""
     if not Path(path).is_file():
         raise InputError(f"config {path} does not exist")
     find_renamed_packages()
@@ -56,13 +65,29 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
         text = " ".join(str(error).split())
         raise InputError(f"config {path} cannot be read: {type(error).__name__}: {text}") from error
     _check_top_level(cfg, path)
-    if cfg_options:
-        _check_options(cfg, cfg_options)
-        try:
-            cfg.merge_from_dict(dict(cfg_options))
-        except (KeyError, TypeError, IndexError) as error:
-            raise InputError(f"--cfg-options do not fit the config {path}: {error}") from error
     return cfg
+
+
+def apply_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
+    """Change a config by dotted keys, as :func:`load_config`."""
+    if not cfg_options:
+        return
+    _check_options(cfg, cfg_options)
+    try:
+        cfg.merge_from_dict(dict(cfg_options))
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"--cfg-options do not fit the config {cfg.filename}: {error}") from error
+
+
+def set_data_preprocessor(cfg: Config) -> None:
+    """Give the model the ``data_preprocessor`` at the top of a config, unless it has its own.
+
+    As mmengine's ``Runner`` and mmpretrain's ``get_model`` do it: files of data sets hold the mean
+    and deviation of their images. Here, every tool has it, with or without a runner.
+    """
+    if cfg.get("model") and cfg.get("data_preprocessor"):
+        # A copy: a model may write into its part of the config.
+        cfg.model.setdefault("data_preprocessor", copy.deepcopy(cfg.data_preprocessor))
 
 
 def check_has(cfg: Config, path: str | os.PathLike, keys: Sequence[str], purpose: str) -> None:
@@ -233,7 +258,8 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             child = _child(node, part)
             # A part may be new when its type is given as well.
             if child is None and f"{done}.{part}.type" not in options and node is not None:
-                raise InputError(f"--cfg-options {key}: no '{part}' in {done}{_near(part, node)}")
+                hint = f"; did you mean '{part}' at the top?" if part in cfg else _near(part, node)
+                raise InputError(f"--cfg-options {key}: no '{part}' in {done}{hint}")
             node, done = child, f"{done}.{part}"
         if isinstance(node, (str, int, float)) and parts:
             raise InputError(f"--cfg-options {key}: {done} is {node!r} and has no parts")

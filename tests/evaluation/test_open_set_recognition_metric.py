@@ -14,6 +14,7 @@ from mmpretrain.evaluation import Accuracy
 from mmpretrain.structures import DataSample
 from sklearn import metrics as sk
 
+from mmosr.evaluation.image_table import read_image_table
 from mmosr.evaluation.open_set_recognition_metric import OpenSetRecognitionMetric
 from mmosr.evaluation.rejection import rejection_threshold
 from mmosr.registry import METRICS
@@ -315,3 +316,20 @@ def test_two_processes_equal_one(on_two_ranks, tmp_path):
     assert found == [expected, expected]
     # The test can fail: counting the padding twice changes the figures.
     assert run([*make_samples(41), make_sample(0)]) != expected[0]
+
+
+def test_out_file(tmp_path):
+    """Every image in its order, with all digits."""
+    samples = make_samples(20)
+    del samples[3].img_path
+    figures = run(samples, out_file=tmp_path / "new" / "images.csv")
+    assert figures == run(samples)
+    table = read_image_table(tmp_path / "new" / "images.csv")
+    names = [f"/images/{index}.png" for index in range(20)]
+    assert table.images == [*names[:3], "sample 3", *names[4:]]
+    assert list(table.scores) == ["msp", "noise"]
+    for score, values in table.scores.items():
+        expected, predictions, truth = arrays(samples, score)
+        assert values.dtype == np.float32 and (values == expected.astype(np.float32)).all()
+        assert (table.predictions == predictions).all() and (table.truth == truth).all()
+    assert os.listdir(tmp_path / "new") == ["images.csv"]

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +29,17 @@ from mmosr.datasets import load_split
 from mmosr.engine.checkpoint import load_statistics, read_checkpoint
 from mmosr.evaluation import OpenSetRecognitionMetric
 from mmosr.evaluation.image_protocols import load_image_protocol
+from mmosr.evaluation.image_table import read_image_table
+from mmosr.evaluation.rejection import macro_f1
 from mmosr.recognition_protocol import run_protocol
+from mmosr.recognition_protocol.config import trial_config
 from mmosr.recognition_protocol.data import describe_data
-from mmosr.recognition_protocol.job import trial_config
 from mmosr.recognition_protocol.launch import failure_line, progress_line
-from mmosr.recognition_protocol.report import print_report, summarize
+from mmosr.recognition_protocol.report import print_report
+from mmosr.recognition_protocol.summary import summarize
+from mmosr.recognition_protocol.trained import find_trained
 from mmosr.utils import InputError
+from mmosr.utils.config import dicts
 from mmosr.utils.hashes import content_hash
 
 ROOT = Path(__file__).parents[2]
@@ -159,7 +165,8 @@ class TestTrials:
         split = load_split("protocol_a/cifar10", trial)
 
         def measure(part, thresholds=None):
-            metric = OpenSetRecognitionMetric(thresholds=thresholds)
+            topk = (1, 5) if thresholds else 1
+            metric = OpenSetRecognitionMetric(thresholds=thresholds, topk=topk)
             data = DATASETS.build(cfg[f"{part}_dataloader"].dataset)
             for index in range(len(data)):
                 path = Path(data.get_data_info(index)["img_path"])
@@ -181,6 +188,13 @@ class TestTrials:
         assert result["figures"] == pytest.approx(expected, abs=0.01)
         assert {f"{score}/macro-F1" for score in SCORES} <= expected.keys()
         assert result["figures"]["accuracy/top1"] > 50  # colours are easily learnt
+        # 6 classes are trained and to be told apart, among 10 in the test.
+        assert result["openness"] == pytest.approx(100 * (1 - np.sqrt(2 * 6 / (10 + 6))), abs=1e-4)
+        for score in SCORES:
+            counts = np.genfromtxt(place / f"plots/confusion_{score}.csv", delimiter=",")[1:, 1:]
+            figure = result["figures"][f"{score}/macro-F1"]
+            assert 100 * macro_f1(counts) == pytest.approx(figure, abs=1e-3)
+            assert counts[:6].sum() == 18 and counts[6].sum() == 12
 
     @pytest.mark.parametrize("trial", [0, 1])
     def test_classes_and_images(self, runs, folder, trial):
@@ -249,7 +263,13 @@ class TestReport:
         assert [float(row["mean"]) for row in own] == [pytest.approx(np.mean(values))]
         cac = [r for r in rows if (r["kind"], r["method"]) == ("published", "CAC")]
         assert [(r["figure"], r["mean"], r["std"]) for r in cac] == [("AUROC", "80.1", "3.0")]
+        (own,) = [row for row in rows if row["figure"] == "openness"]
+        assert float(own["mean"]) == pytest.approx(13.3975, abs=1e-4) and own["trials"] == "2"
+        (own,) = [row for row in rows if row["figure"] == "accuracy/top5"]
+        top5 = [figures[trial]["figures"]["accuracy/top5"] for trial in (0, 1)]
+        assert float(own["mean"]) == pytest.approx(np.mean(top5))
         text = (folder / "out/protocol.md").read_text()
+        assert "- openness 13.40 %" in text and "| macro-F1 | accuracy/top5 | trials |" in text
         cell = f"{np.mean(values):.2f} ± {np.std(values):.2f}"
         (row,) = [line for line in text.splitlines() if line.startswith("| tiny | msp |")]
         assert cell in row and row.endswith("| 0, 1 |")
@@ -257,8 +277,8 @@ class TestReport:
         for result in figures.values():
             assert result["config_sha256"][:12] in text
             assert result["checkpoint_sha256"][:12] in text
-        table = [line for line in text.splitlines() if line.startswith("|")]
-        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
+        for part in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):  # the two tables
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in part.splitlines()}) == 1
 
     def test_terminal(self, runs):
         console = Console(width=160, record=True, file=open(os.devnull, "w"))
@@ -274,7 +294,7 @@ def test_killed_and_resumed(runs, folder):
     out = folder / "killed"
     place = out / "tiny/trial_0"
     process = start(folder, out, "0")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (place / "train/last_checkpoint").is_file():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.002)
@@ -301,6 +321,185 @@ def _commands():
             yield path.read_bytes()
         except OSError:
             continue
+
+
+OTHER = {"test_dataloader.dataset.data_prefix": "other"}
+
+
+def run_trained(folder, out, scores=("cac", "sml"), source="out", resume=False, options=OTHER):
+    """The checkpoint of trial 0 of one run, in another run."""
+    return run_protocol(
+        "cifar10_6-4",
+        [folder / "tiny.py"],
+        out,
+        [0],
+        list(scores),
+        trained=source and folder / source,
+        resume=resume,
+        cfg_options=options,
+    )
+
+
+@pytest.fixture(scope="module")
+def tested(runs, folder):
+    """The result with other test images: the first of each class."""
+    for name in CLASSES:
+        image = folder / "data/other" / name / "0000.jpg"
+        image.parent.mkdir(parents=True)
+        image.write_bytes((folder / "data/test" / name / "0000.jpg").read_bytes())
+    return run_trained(folder, folder / "tested").results["tiny"][0]
+
+
+class TestTrained:
+    """The checkpoints of one run, in another run with other test images."""
+
+    def test_figures(self, tested, runs, folder):
+        result, source = tested, runs["second"].results["tiny"][0]
+        assert result["checkpoint_sha256"] == source["checkpoint_sha256"]
+        assert result["training_sha256"] == source["training_sha256"]
+        assert result["config_sha256"] != source["config_sha256"]
+        assert result["data"]["test"]["known"] == 6 and result["data"]["test"]["unknown"] == 4
+        assert not (folder / "tested/tiny/trial_0/train").exists()
+        shown = read_image_table(folder / "tested/tiny/trial_0/images.csv")
+        whole = read_image_table(folder / "out/tiny/trial_0/images.csv")
+        rows = [index for index, path in enumerate(whole.images) if path.endswith("0000.jpg")]
+        assert [Path(path).parent.name for path in shown.images] == [
+            Path(whole.images[row]).parent.name for row in rows
+        ]
+        for score in ("cac", "sml"):
+            assert shown.scores[score] == pytest.approx(whole.scores[score][rows], rel=1e-4)
+            assert result["thresholds"][score] == pytest.approx(source["thresholds"][score])
+
+    def test_report(self, tested, folder):
+        place = folder / "out/tiny/trial_0"
+        checkpoint = tested["checkpoint"]
+        assert checkpoint == str(place / f"train/iter_{ITERATIONS}.pth")
+        assert tested["trained"]["folder"] == str(place)
+        text = (folder / "tested/protocol.md").read_text()
+        assert f"tiny, trial 0: not trained here; checkpoint `{checkpoint}`" in text
+
+    def test_resume(self, tested, folder):
+        out, written = folder / "tested", folder / "tested/tiny/trial_0/result.json"
+        before = written.stat().st_mtime_ns
+        again = run_trained(folder, out, resume=True)
+        assert again.results["tiny"][0] == tested and written.stat().st_mtime_ns == before
+        with pytest.raises(InputError, match="cannot resume: .* with another --trained; choose"):
+            run_trained(folder, out, resume=True, source=None)
+
+    def test_of_a_trial_that_was_not_trained_itself(self, tested, folder):
+        cfg = Config.fromfile(folder / "tested/tiny/trial_0/config.py")
+        found = find_trained(folder / "tested/tiny/trial_0", cfg)
+        first = find_trained(folder / "out/tiny/trial_0", cfg)
+        for key in ("checkpoint", "checkpoint_sha256", "data_sha256"):
+            assert found[key] == first[key]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"optim_wrapper.optimizer.lr": 0.1}, "optim_wrapper"),
+            ({"train_dataloader.dataset.data_root": "x"}, "train_dataloader"),
+            ({"train_dataloader.x": 2, "randomness.seed": 4}, "randomness, train_dataloader:"),
+        ],
+    )
+    def test_another_training(self, runs, folder, tmp_path, options, message):
+        with pytest.raises(InputError, match=f"--trained: .*/tiny/trial_0' was .* {message}"):
+            run_trained(folder, tmp_path / "new", options=options)
+        assert not (tmp_path / "new").exists()
+
+    def test_a_score_without_statistics(self, runs, folder, tmp_path):
+        with pytest.raises(InputError, match="no statistics of the score 'mahalanobis'"):
+            run_trained(folder, tmp_path / "new", ["cac", "energy", "mahalanobis"])
+
+    def test_no_such_trial(self, folder, tmp_path):
+        with pytest.raises(
+            InputError, match="there is no finished trial in '.*nowhere/tiny/trial_"
+        ):
+            run_trained(folder, tmp_path / "new", source="nowhere")
+
+    def test_other_images(self, runs, folder, tmp_path):
+        image = folder / "data/train/airplane/0003.jpg"
+        content = image.read_bytes()
+        image.unlink()
+        try:
+            with pytest.raises(InputError, match="was trained with other classes or images"):
+                run_trained(folder, tmp_path / "new", options=None)
+        finally:
+            image.write_bytes(content)
+
+    def test_a_checkpoint_that_has_changed(self, runs, folder, tmp_path):
+        shutil.copytree(folder / "out/tiny/trial_0", tmp_path / "tiny/trial_0")
+        checkpoint = tmp_path / f"tiny/trial_0/train/iter_{ITERATIONS}.pth"
+        with checkpoint.open("ab") as file:
+            file.write(b"x")
+        with pytest.raises(InputError, match=rf"iter_{ITERATIONS}.pth' has changed since"):
+            run_trained(folder, tmp_path / "new", source=tmp_path)
+        checkpoint.unlink()
+        with pytest.raises(InputError, match=rf"iter_{ITERATIONS}.pth' is gone"):
+            run_trained(folder, tmp_path / "new", source=tmp_path)
+
+
+class TestTestTool:
+    """tools/test.py on an image model."""
+
+    def test_scores_of_all_images(self, runs, folder, tmp_path, call):
+        place = folder / "out/tiny/trial_0"
+        checkpoint = place / f"train/iter_{ITERATIONS}.pth"
+        out = ["--out", tmp_path / "scores", "--work-dir", tmp_path]
+        status, error = call("test", place / "config.py", checkpoint, *out)
+        assert status == 0, error
+        found = read_image_table(tmp_path / "scores/images.csv")
+        expected = read_image_table(place / "images.csv")
+        assert found.images == expected.images and (found.truth == expected.truth).all()
+        for score in SCORES:
+            assert found.scores[score] == pytest.approx(expected.scores[score], rel=1e-4)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--show-dir", "maps"], "a classifier of whole images has not: --out DIR writes"),
+            (["--show"], "a classifier of whole images has not: --out DIR writes"),
+            (
+                ["--out", "maps", "--cfg-options", "test_evaluator.type=Accuracy"],
+                r"set test_evaluator=dict\(type='mmosr.OpenSetRecognitionMetric'\)",
+            ),
+        ],
+    )
+    def test_refused(self, folder, tmp_path, call, options, message):
+        status, error = call("test", folder / "tiny.py", "no.pth", "--work-dir", tmp_path, *options)
+        (line,) = error.splitlines()[-1:]
+        assert status == 1 and re.search(f"^error: .*{message}", line)
+
+
+def test_data_of_a_file(folder, tmp_path):
+    """A method made for other data, with mixed precision and two seeds."""
+    text = (folder / "tiny.py").read_text()
+    names = ("train_dataloader", "val_dataloader", "test_dataloader", "val_evaluator = test_ev")
+    starts = [text.index(f"\n{name}") for name in names] + [text.index("\ntrain_cfg")]
+    loaders = text[: text.index("\nmodel = ")] + text[starts[0] : starts[-1]]
+    (tmp_path / "data.py").write_text(
+        loaders.replace("batch_size=6", "batch_size=5")
+        + "\ndata_preprocessor = dict(mean=[110.0] * 3, std=[50.0] * 3, to_rgb=True)\n"
+    )
+    method = text.replace("num_classes=6", "num_classes=3").replace("max_iters=60", "max_iters=20")
+    (tmp_path / "method.py").write_text(method.replace("protocol_a/cifar10", "protocol_a/svhn"))
+    methods, out = [tmp_path / "method.py"], tmp_path / "out"
+    with pytest.raises(InputError, match=r"; --data configs/_base_/protocols/cifar10_6-4.py gives"):
+        run_protocol("cifar10_6-4", methods, out, [2])
+    run = run_protocol(
+        "cifar10_6-4", methods, out, [2], data=tmp_path / "data.py", amp=True, seeds=[0, 5]
+    )
+    assert list(run.results["method"]) == ["2 seed 0", "2 seed 5"]
+    for seed in (0, 5):
+        cfg = Config.fromfile(out / f"method/trial_2_seed_{seed}/config.py")
+        assert cfg.randomness.seed == 2 + seed == run.results["method"][f"2 seed {seed}"]["seed"]
+        assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+        assert (cfg.model.head.num_classes, cfg.train_dataloader.batch_size) == (6, 6)
+        assert cfg.model.data_preprocessor.mean == [110.0] * 3
+        assert {node["trial"] for node in dicts(cfg.test_dataloader) if "trial" in node} == {2}
+    report = json.loads((out / "protocol.json").read_text())["methods"]["method"]
+    both = [result["figures"]["cac/AUROC"] for result in run.results["method"].values()]
+    assert report["figures"]["cac/AUROC"]["std"] == pytest.approx(np.std(both))
+    assert "| 2 seed 0, 2 seed 5 |" in (out / "protocol.md").read_text()
 
 
 class TestRefused:
@@ -332,7 +531,11 @@ class TestRefused:
         ("key", "value", "message"),
         [
             ("train_dataloader.dataset.class_split", "protocol_a/svhn", "takes 'protocol_a/cif"),
-            ("model.head.num_classes", 5, "the model has 5 classes, and .* set model.head.num_c"),
+            (
+                "model.head.num_classes",
+                5,
+                "the model has 5 classes, and .* set model.head.num_c.*; --data conf",
+            ),
             ("val_dataloader", None, "has no 'val_dataloader'"),
         ],
     )
@@ -351,6 +554,10 @@ class TestRefused:
     def test_scores(self, folder, tmp_path):
         with pytest.raises(InputError, match="movr"):
             self.run(folder, tmp_path / "out", scores=["movr"])
+
+    def test_seeds_of_trials_that_are_seeds(self, folder, tmp_path):
+        with pytest.raises(InputError, match="differ by nothing but their seed: add --trials 0"):
+            run_protocol("ood_cifar10_isun", [folder / "tiny.py"], tmp_path / "out", seeds=[0, 1])
 
     def test_trial(self, folder, tmp_path):
         with pytest.raises(InputError, match="no trial 5: choose from 0-4"):

@@ -1,6 +1,8 @@
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmpretrain.apis import get_model
 
 from mmosr.utils import InputError
 from mmosr.utils.config import check_data, enable_amp, fit_to_machine, load_config, set_work_dir
@@ -109,6 +111,57 @@ def test_configs_of_the_hosts_are_found(tmp_path, base, key):
     path = tmp_path / "config.py"
     path.write_text(f"_base_ = ['{base}']")
     assert key in load_config(path).model
+
+
+PREPROCESSOR = "data_preprocessor = dict(mean=[1.0, 2.0, 3.0], std=[4.0] * 3, to_rgb=True)\n"
+
+
+class TestDataPreprocessor:
+    """The one at the top is the model's, as mmengine and mmpretrain have it."""
+
+    def test_of_the_top(self, config):
+        cfg = load_config(config(PREPROCESSOR), {"data_preprocessor.to_rgb": False})
+        assert cfg.model.data_preprocessor == dict(
+            mean=[1.0, 2.0, 3.0], std=[4.0] * 3, to_rgb=False
+        )
+        cfg.model.data_preprocessor.type = "Written"  # as mmpretrain's classifier does
+        assert "type" not in cfg.data_preprocessor
+
+    def test_of_the_model_wins(self, config):
+        cfg = load_config(config(PREPROCESSOR + "model['data_preprocessor'] = dict(mean=[9.0])"))
+        assert cfg.model.data_preprocessor == dict(mean=[9.0])
+
+    def test_without_a_model(self, tmp_path):
+        path = tmp_path / "data.py"
+        path.write_text(PREPROCESSOR)
+        assert "model" not in load_config(path)
+
+    def test_neither(self, config):
+        assert "data_preprocessor" not in load_config(config()).model
+
+    def test_as_mmpretrain(self, config):
+        path = config(PREPROCESSOR + "default_scope = 'mmpretrain'")
+        path.write_text(
+            path.read_text()
+            + """
+model = dict(
+    type="ImageClassifier", backbone=dict(type="LeNet5", num_classes=10),
+    head=dict(type="ClsHead", loss=dict(type="CrossEntropyLoss")))
+"""
+        )
+        expected = get_model(str(path)).data_preprocessor
+        init_default_scope("mmpretrain")
+        model = MODELS.build(load_config(path).model)
+        assert torch.equal(model.data_preprocessor.mean, expected.mean)
+        assert model.data_preprocessor.mean.flatten().tolist() == [1.0, 2.0, 3.0]
+        assert torch.equal(model.data_preprocessor.std, expected.std)
+        assert model.data_preprocessor.to_rgb is expected.to_rgb is True
+
+    def test_a_part_that_only_the_top_has(self, config):
+        with pytest.raises(
+            InputError, match="no 'data_preprocessor' in model; did you mean 'data_"
+        ):
+            load_config(config(PREPROCESSOR), {"model.data_preprocessor.to_rgb": False})
 
 
 def test_work_dir(config, tmp_path):
