@@ -16,7 +16,7 @@ from mmosr.scores import Fitted, Score, ScoredModel
 from mmosr.utils import InputError
 
 from .fitting import fit_step
-from .heads import Features, OpenSetClsHead, soft_targets
+from .heads import Features, OpenSetClsHead, known_labels, soft_targets
 
 
 @dataclass
@@ -93,7 +93,13 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
         return None if layer is None else layer.in_features
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """The losses of the head, on the images as they are, and of the rotation head."""
+        """The losses of the head, on the images as they are, and of the rotation head.
+
+        Raises:
+            InputError: An image of no known class.
+        """
+        if not isinstance(self.head, OpenSetClsHead) and "gt_score" not in data_samples[0]:
+            known_labels(data_samples, self.known_classes)  # the host's error says nothing of -1
         if self.rotation_head is None:
             return super().loss(inputs, data_samples)
         views, turns = self.rotation_head.views(inputs)

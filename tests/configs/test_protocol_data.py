@@ -2,27 +2,20 @@
 
 import functools
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import base_dataset
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
-from mmpretrain.structures import DataSample
 
-import mmosr.recognition_protocol.run as protocol_run
 from mmosr.datasets import load_split
 from mmosr.evaluation.image_protocols import image_protocol_names, load_image_protocol
-from mmosr.recognition_protocol import run_protocol
 from mmosr.recognition_protocol.config import method_config, trial_config
 from mmosr.recognition_protocol.data import describe_data
-from mmosr.utils import InputError
 from mmosr.utils.config import load_config
 
-from .protocol_files import MNIST, NUMBERS, OTHERS, identity, without_checksums, write_all
+from .protocol_files import MNIST, NUMBERS, OTHERS, go_home, identity, write_all
 from .support import LOADERS, ROOT
 
 FILES = ROOT / "_base_/protocols"
@@ -85,11 +78,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def there(home, monkeypatch):
-    init_default_scope("mmpretrain")
-    without_checksums(monkeypatch)
-    # Every data set would collect the garbage of the whole process, nine tenths of the time.
-    monkeypatch.setattr(base_dataset, "gc", SimpleNamespace(collect=lambda: 0))
-    monkeypatch.chdir(home)
+    go_home(home, monkeypatch)
 
 
 @functools.cache
@@ -330,141 +319,3 @@ class TestOfficialCIFAR10:
         known = getattr(known, "datasets", [known])[0]
         assert known.get_data_info(0).get("img_path") is None
         describe_data(theirs, protocol)
-
-
-TRAIN, VAL = "train_dataloader.dataset", "val_dataloader.dataset"
-SHOWS = r"the {} data show {} unknown images, which only the test may show"
-ATTEMPTS = {
-    "test images in training": (
-        "cifar10_6-4",
-        {f"{TRAIN}.role": "test"},
-        SHOWS.format("train", 12),
-    ),
-    "test images in validation": ("mnist_6-4", {f"{VAL}.role": "test"}, SHOWS.format("val", 8)),
-    "a class more": (
-        "svhn_6-4",
-        {f"{TRAIN}.known_classes": [0, 1, 2, 3, 4, 5, 9]},
-        "class_split names the classes: leave out known_classes",
-    ),
-    "a class split of another protocol": (
-        "cifar10_6-4",
-        {f"{TRAIN}.class_split": "animals_vehicles/cifar10"},
-        "train_dataloader has class_split='animals_vehicles/cifar10', and protocol cifar10_6-4",
-    ),
-    "the classes of another release": (
-        "cifar10_6-4",
-        {f"{TRAIN}.class_split": "cac_release/cifar10"},
-        "train_dataloader has class_split='cac_release/cifar10'",
-    ),
-    "no class split": (
-        "tinyimagenet_20-180",
-        {f"{TRAIN}.class_split": None},
-        "train_dataloader has class_split='None'",
-    ),
-    "no class split in validation": (
-        "animals_vehicles",
-        {f"{VAL}.class_split": None},
-        "val_dataloader has class_split='None'",
-    ),
-    "a class split where all are known": (
-        "ood_cifar10_isun",
-        {f"{TRAIN}.class_split": "protocol_a/cifar10"},
-        "takes all classes",
-    ),
-    "other known classes than in the test": (
-        "ood_cifar10_isun",
-        {f"{TRAIN}.unknown_classes": ["cat"]},
-        "the val data have the classes .*'cat'.*, and training",
-    ),
-    "training that calls itself a test": (
-        "cifar+10",
-        {f"{TRAIN}.test_mode": True},
-        "test_mode=True contradicts role='train'",
-    ),
-    "the test files of the host": (
-        "svhn_6-4",
-        {f"{TRAIN}.split": "test"},
-        "split='test' are test images: role='train' never shows them",
-    ),
-    "classes that are told to be known": (
-        "cifar+50",
-        {
-            "test_dataloader.dataset.unknown.type": "mmosr.OpenSetClassificationDataset",
-            "test_dataloader.dataset.unknown.role": "test",
-        },
-        "has 100 classes, but the class split is for CIFAR10 with 10",
-    ),
-}
-
-
-class TestAttempts:
-    """Each of these would show unknown images to training, and is refused in one line."""
-
-    def refused(self, monkeypatch, tmp_path, name, message, data=None, options=None):
-        def launch(*_):
-            raise AssertionError("training began")
-
-        monkeypatch.setattr(protocol_run, "launch", launch)
-        data = data or FILES / f"{name}.py"
-        with pytest.raises(InputError, match=message) as error:
-            run_protocol(name, [METHOD], tmp_path / "out", [0], data=data, cfg_options=options)
-        assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
-
-    @pytest.mark.parametrize("attempt", ATTEMPTS)
-    def test_by_an_option(self, attempt, monkeypatch, tmp_path):
-        name, options, message = ATTEMPTS[attempt]
-        self.refused(monkeypatch, tmp_path, name, message, options=options)
-
-    @pytest.mark.parametrize(
-        ("dataset", "message"),
-        [
-            ("_base_.test_dataloader.dataset", SHOWS.format("train", 20)),
-            (
-                'dict(type="ConcatDataset", ignore_keys=["classes", "unknown_classes"], '
-                "datasets=[_base_.train_dataloader.dataset, unknown])",
-                SHOWS.format("train", 20),
-            ),
-            ("unknown", SHOWS.format("train", 20)),
-            (
-                'dict(type="CIFAR100", data_root="data/cifar100", pipeline=_base_.test_pipeline)',
-                "train_dataloader has no class_split",
-            ),
-            ('dict(unknown, role="train")', "unknown images are for tests, never for training"),
-            ('dict(type="mmosr.NoiseImages", num=3, test_mode=False)', "has no class_split"),
-        ],
-    )
-    def test_by_a_file(self, dataset, message, monkeypatch, tmp_path):
-        """Whole other training data."""
-        text = f"""
-_base_ = "{FILES}/cifar+10.py"
-unknown = dict(_base_.unknown_images, class_split="protocol_a/cifar+10")
-{{}} = dict(dataset=dict(_delete_=True, **{dataset}))
-"""
-        path = tmp_path / "data.py"
-        path.write_text(text.format("train_dataloader"))
-        self.refused(monkeypatch, tmp_path, "cifar+10", message, data=path)
-
-    @pytest.mark.parametrize("trial", [1, 4])
-    def test_a_trial_of_its_own(self, trial, tmp_path):
-        """A trial that the user sets is overwritten: its known classes are unknown in another."""
-        protocol = load_image_protocol("svhn_6-4")
-        data = FILES / "svhn_6-4.py"
-        cfg = method_config(METHOD, protocol, data, cfg_options={f"{TRAIN}.trial": 2})
-        cfg = trial_config(cfg, protocol, trial)
-        known = load_split(protocol.class_split, trial).known
-        assert build(cfg, "train_dataloader").known_ids == known
-        assert describe_data(cfg, protocol)["train"]["known"] == 2 * len(known)
-
-    @pytest.mark.parametrize("method", ["softmax", "cac", "movr", "lgmm"])
-    def test_a_label_in_the_batch(self, method):
-        """The last guard, whatever the data are; mmpretrain's own head has its own."""
-        cfg = load_config(ROOT / f"{method}_vgg13_cifar10-6-4_short.py")
-        model = MODELS.build(cfg.model)
-        samples = [DataSample().set_gt_label(label) for label in (0, -1, 5, 2)]
-        data = model.data_preprocessor(
-            dict(inputs=torch.zeros(4, 3, 32, 32), data_samples=samples), training=True
-        )
-        message = "unknown images must not be among the training data|Target -1 is out of bounds"
-        with pytest.raises((InputError, IndexError), match=message) as error:
-            model(**data, mode="loss")
-        assert method == "softmax" or error.type is InputError
