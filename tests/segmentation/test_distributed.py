@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
@@ -57,6 +58,7 @@ def batch(step: int, rank: int) -> dict:
 
 def train(rank: int) -> dict:
     torch.manual_seed(0)
+    init_default_scope("mmseg")  # other tests have used these processes
     model = OpenSetEncoderDecoder(
         data_preprocessor=dict(type="mmseg.SegDataPreProcessor", size=(SIZE, SIZE)),
         backbone=BACKBONE,
