@@ -6,6 +6,7 @@ Source: papers/m2iosr.md, section 4.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -72,8 +73,44 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor, prior_mean: Tensor) -> Tenso
     return 0.5 * (gap + torch.expm1(log_variance) - log_variance).sum(1)
 
 
-class GlobalDiscriminator(nn.Module):
-    """Scores of whole maps with latent features (table 1).
+class Discriminator(nn.Module, ABC):
+    """Scores T of pairs of a map with other features, by a network on both joined.
+
+    The first layer on the joined features is linear, so it is the sum of one layer on each side.
+    The two sides go through theirs once, and positive and negative pairs are sums of the same
+    results: nothing is joined, tiled or computed twice. The parameters are those of one layer.
+    """
+
+    @abstractmethod
+    def of_maps(self, maps: Tensor) -> Tensor:
+        """What the maps ``(N, D, H, W)`` give to the first layer on both."""
+
+    @abstractmethod
+    def of_other(self, other: Tensor) -> Tensor:
+        """What the other features ``(N, J, ...)`` give to it, the bias included."""
+
+    @abstractmethod
+    def of_sum(self, total: Tensor) -> Tensor:
+        """Scores of what the first layer on both gives."""
+
+    def forward(self, maps: Tensor, other: Tensor) -> Tensor:
+        """Scores T of the maps and the other features of the same position in the batch."""
+        return self.of_sum(self.of_maps(maps) + self.of_other(other))
+
+    def pairs(self, maps: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores T of positive and of negative pairs, both with the other features in their place.
+
+        A positive pair has both sides of one image; in a negative pair the map is of another one.
+
+        Raises:
+            InputError: A batch of one image.
+        """
+        left, right = self.of_maps(maps), self.of_other(other)
+        return self.of_sum(left + right), self.of_sum(of_other_images(left) + right)
+
+
+class GlobalDiscriminator(Discriminator):
+    """Scores ``(N, 1)`` of whole maps with latent features (table 1).
 
     Two 3x3 convolutions, flattened beside the latent features, then linear layers. The softplus
     that table 1 names is in :func:`jensen_shannon`: with a second one on T no pair could score
@@ -99,6 +136,7 @@ class GlobalDiscriminator(nn.Module):
         if size < 5:
             raise ValueError(f"two 3x3 convolutions need maps of 5 x 5 or more, got {size}")
         first, second = conv_channels
+        self.latent_dims = latent_dims
         self.convs = nn.Sequential(
             nn.Conv2d(channels, first, 3), nn.ReLU(), nn.Conv2d(first, second, 3)
         )
@@ -110,15 +148,23 @@ class GlobalDiscriminator(nn.Module):
             nn.Linear(hidden, 1),
         )
 
-    def forward(self, maps: Tensor, latent: Tensor) -> Tensor:
-        """Scores T ``(N, 1)`` of maps ``(N, D, S, S)`` and latent features ``(N, J)``."""
-        return self.layers(torch.cat([self.convs(maps).flatten(1), latent], 1))
+    def of_maps(self, maps: Tensor) -> Tensor:
+        weight = self.layers[0].weight[:, : -self.latent_dims]
+        return F.linear(self.convs(maps).flatten(1), weight)
+
+    def of_other(self, other: Tensor) -> Tensor:
+        first = self.layers[0]
+        return F.linear(other, first.weight[:, -self.latent_dims :], first.bias)
+
+    def of_sum(self, total: Tensor) -> Tensor:
+        return self.layers[1:](total)
 
 
-class LocalDiscriminator(nn.Module):
-    """Scores of each location of a map with other features (table 2): 1x1 convolutions.
+class LocalDiscriminator(Discriminator):
+    """Scores ``(N, 1, H, W)`` of each location with other features (table 2): 1x1 convolutions.
 
-    The softplus of table 2 is in :func:`jensen_shannon`, as for :class:`GlobalDiscriminator`.
+    The other features are ``(N, J)``, the same at each location, or maps ``(N, J, H, W)``. The
+    softplus of table 2 is in :func:`jensen_shannon`, as for :class:`GlobalDiscriminator`.
 
     Args:
         channels: Channels of the map.
@@ -128,6 +174,7 @@ class LocalDiscriminator(nn.Module):
 
     def __init__(self, channels: int, other_channels: int, hidden: int = 512) -> None:
         super().__init__()
+        self.channels = channels
         self.layers = nn.Sequential(
             nn.Conv2d(channels + other_channels, hidden, 1),
             nn.ReLU(),
@@ -136,16 +183,19 @@ class LocalDiscriminator(nn.Module):
             nn.Conv2d(hidden, 1, 1),
         )
 
-    def forward(self, maps: Tensor, other: Tensor) -> Tensor:
-        """Scores T ``(N, 1, H, W)`` of maps ``(N, D, H, W)``.
+    def of_maps(self, maps: Tensor) -> Tensor:
+        # With the channels of a location side by side the 1x1 convolutions are plain products.
+        maps = maps.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(maps, self.layers[0].weight[:, : self.channels])
 
-        Args:
-            maps: One side of the pairs.
-            other: Features ``(N, J)``, the same at each location, or maps ``(N, J, H, W)``.
-        """
+    def of_other(self, other: Tensor) -> Tensor:
         if other.dim() == 2:
-            other = other[:, :, None, None].expand(-1, -1, *maps.shape[2:])
-        return self.layers(torch.cat([maps, other], 1))
+            other = other[:, :, None, None]  # the sum with the maps tiles what comes of it
+        first = self.layers[0]
+        return F.conv2d(other, first.weight[:, self.channels :], first.bias)
+
+    def of_sum(self, total: Tensor) -> Tensor:
+        return self.layers[1:](total)
 
 
 class MutualInformation(nn.Module):
@@ -210,17 +260,13 @@ class MutualInformation(nn.Module):
         Raises:
             InputError: A batch of one image.
         """
-        other_16, other_4 = of_other_images(map_16), of_other_images(map_4)
         pairs = {
-            "global": (self.global_1t16, map_16, other_16, latent),
-            "1t16": (self.local_1t16, map_16, other_16, latent),
-            "1t4": (self.local_1t4, map_4, other_4, latent),
-            "4t4": (self.local_4t4, map_4, other_4, map_4),
+            "global": self.global_1t16.pairs(map_16, latent),
+            "1t16": self.local_1t16.pairs(map_16, latent),
+            "1t4": self.local_1t4.pairs(map_4, latent),
+            "4t4": self.local_4t4.pairs(map_4, map_4),
         }
-        return {
-            name: jensen_shannon(score(same, fixed), score(other, fixed))
-            for name, (score, same, other, fixed) in pairs.items()
-        }
+        return {name: jensen_shannon(*scores) for name, scores in pairs.items()}
 
     def combine(self, estimates: Mapping[str, Tensor]) -> Tensor:
         """``beta_1 L_global + beta_2 L_local`` of eq. 9, to be made large."""

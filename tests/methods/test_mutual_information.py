@@ -103,21 +103,23 @@ class TestNegativePairs:
 
     @pytest.mark.parametrize("count", range(2, 9))
     @pytest.mark.parametrize("term", TERMS)
-    def test_what_the_discriminators_see(self, term, count):
-        module, seen = make(), []
-        discriminator = getattr(module, TERMS[term])
-        discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
-        # The value of every feature is the number of its image.
-        module(*(torch.ones_like(x) * torch.arange(count).view(-1, *(x.dim() - 1) * (1,))
-                 for x in features(count)))  # fmt: skip
-        assert len(seen) == 2
-        numbers = [[side.flatten(1)[:, 0].long().tolist() for side in pair] for pair in seen]
-        channels = {"global": (WIDE, J), "1t16": (WIDE, J), "1t4": (NARROW, J)}
-        for maps, other in seen:
-            assert (maps.shape[1], other.shape[1]) == channels.get(term, (NARROW, NARROW))
-        (same, fixed), (other, also_fixed) = numbers
-        assert same == fixed == also_fixed == list(range(count))
-        assert all(a != b for a, b in zip(other, also_fixed, strict=True))
+    def test_whose_features_a_score_depends_on(self, term, count):
+        discriminator = getattr(make(), TERMS[term])
+        wide, narrow, latent = features(count)
+        maps = wide if term in ("global", "1t16") else narrow
+        other = narrow.clone() if term == "4t4" else latent
+        sides = (maps.requires_grad_(), other.requires_grad_())
+        images = set(range(count))
+        for kind, scores in zip(("positive", "negative"), discriminator.pairs(*sides), strict=True):
+            seen = []
+            for score in scores:
+                grads = torch.autograd.grad(score.sum(), sides, retain_graph=True)
+                touched = [grad.flatten(1).any(1).nonzero()[:, 0].tolist() for grad in grads]
+                assert all(len(found) == 1 for found in touched)
+                seen.append((touched[0][0], touched[1][0]))
+            # Each image once on either side: together they are draws of the marginals.
+            assert {left for left, _ in seen} == {right for _, right in seen} == images
+            assert all((left == right) == (kind == "positive") for left, right in seen)
 
     def test_one_image_is_refused(self):
         with pytest.raises(InputError, match=r"2 or more images.*batch_size.*drop_last=True"):
