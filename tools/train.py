@@ -19,6 +19,7 @@ from mmosr.utils.config import (
     load_config,
     set_work_dir,
 )
+from mmosr.utils.training_data import check_training_data
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,6 +61,7 @@ def main() -> None:
     if args.amp:
         enable_amp(cfg)
     check_data(cfg, ["train_dataloader", "val_dataloader"])
+    check_training_data(cfg)
     if cfg.get("load_from"):
         check_safe(cfg.load_from, args.trust_checkpoint)
     fit_to_machine(cfg)

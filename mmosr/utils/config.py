@@ -219,12 +219,17 @@ def check_optimizer(cfg: Config) -> None:
 
 def dicts(node: Any) -> Iterator[dict]:
     """All dicts inside a nested config, the outer ones first."""
+    return (found for _, found in named_dicts(node, ""))
+
+
+def named_dicts(node: Any, name: str) -> Iterator[tuple[str, dict]]:
+    """The same with their dotted names; that of the node itself is ``name``."""
+    items = enumerate(node) if isinstance(node, (list, tuple)) else ()
     if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            yield from dicts(child)
+        yield name, node
+        items = list(node.items())
+    for key, child in items:
+        yield from named_dicts(child, f"{name}.{key}")
 
 
 def _check_top_level(cfg: Config, path: str | os.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Tools run in this process, and a small set of scenes."""
+"""Tools run in this process, and small sets of scenes and of images."""
 
 import importlib.util
 import json
@@ -10,6 +10,8 @@ import pytest
 from mmosr.datasets import write_demo_scenes
 from mmosr.utils.cli import run_tool
 
+from .protocol_files import go_home, write_all
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -17,6 +19,20 @@ ROOT = Path(__file__).parents[2]
 def scenes(tmp_path_factory):
     """Folder with a few scenes of 64 x 64."""
     return write_demo_scenes(tmp_path_factory.mktemp("scenes"), 2, 1, 2, size=(64, 64))
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A folder with ``data/``, from where the shipped files can be used as they are."""
+    root = tmp_path_factory.mktemp("home")
+    write_all(root)
+    return root
+
+
+@pytest.fixture
+def there(home, monkeypatch):
+    """The work folder is :func:`home`."""
+    go_home(home, monkeypatch)
 
 
 @pytest.fixture

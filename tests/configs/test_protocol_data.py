@@ -1,13 +1,11 @@
 """The data file of every image protocol: what it shows, and what never reaches training."""
 
 import functools
-import shutil
 
 import numpy as np
 import pytest
 import torch
 from mmengine.runner import Runner
-from mmpretrain.registry import DATASETS, MODELS
 
 from mmosr.datasets import load_split
 from mmosr.evaluation.image_protocols import image_protocol_names, load_image_protocol
@@ -15,9 +13,11 @@ from mmosr.recognition_protocol.config import method_config, trial_config
 from mmosr.recognition_protocol.data import describe_data
 from mmosr.utils.config import load_config
 
-from .protocol_files import MNIST, NUMBERS, OTHERS, go_home, identity, write_all
+from .protocol_files import MNIST, NUMBERS, OTHERS, identity
+from .shown_images import at_the_network, build, pictures, shown
 from .support import LOADERS, ROOT
 
+pytestmark = pytest.mark.usefixtures("there")
 FILES = ROOT / "_base_/protocols"
 METHOD = ROOT / "softmax_vgg13_cifar10-6-4_short.py"
 # Data sets of the known and of the unknown images.
@@ -68,19 +68,6 @@ TRIALS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """A folder with ``data/``, from where the shipped files can be used as they are."""
-    root = tmp_path_factory.mktemp("home")
-    write_all(root)
-    return root
-
-
-@pytest.fixture(autouse=True)
-def there(home, monkeypatch):
-    go_home(home, monkeypatch)
-
-
 @functools.cache
 def untried(name, files):
     """The shipped config of a method with the shipped data of a protocol, as the tool builds it."""
@@ -90,37 +77,6 @@ def untried(name, files):
 def protocol_config(name, trial=0, files=FILES):
     protocol = load_image_protocol(name)
     return trial_config(untried(name, files), protocol, trial), protocol
-
-
-def build(cfg, loader):
-    """The data of a loader; those of training without augmentation."""
-    dataset = cfg[loader].dataset
-    if loader == "train_dataloader":
-        dataset = dict(dataset, pipeline=cfg.val_dataloader.dataset.pipeline)
-    return DATASETS.build(dataset)
-
-
-def at_the_network(items, cfg):
-    """RGB in 0 .. 255 ``(N, 3, H, W)`` as the network gets it, before normalisation; and labels."""
-    assert all(item["inputs"].dtype == torch.uint8 for item in items)
-    preprocessor = MODELS.build(dict(cfg.model.data_preprocessor, type="ClsDataPreprocessor"))
-    inputs = preprocessor(dict(inputs=[item["inputs"] for item in items]))["inputs"]
-    images = (inputs * preprocessor.std + preprocessor.mean).round()
-    return images, [int(item["data_samples"].gt_label) for item in items]
-
-
-def shown(dataset, cfg, size):
-    """``{(data set, class, number): label}`` of what reaches the network, by its pixels."""
-    images, labels = at_the_network([dataset[index] for index in range(len(dataset))], cfg)
-    assert images.shape[1:] == (3, size, size)
-    return pictures(images, labels)
-
-
-def pictures(images, labels):
-    centre = images.shape[-1] // 2
-    found = [identity(image[:, centre, centre]) for image in images]
-    assert len(set(found)) == len(found)
-    return dict(zip(found, labels, strict=True))
 
 
 def every(data, part, classes, labels):
@@ -288,34 +244,3 @@ def test_batches_of_training(name):
             assert labels[key] == label
     # An epoch is over before an image comes again.
     assert len(items) == 128 and len(seen) == min(2 * len(known), 256)
-
-
-CIFAR10_PROTOCOLS = [name for name, (known, _) in SOURCES.items() if known == "cifar10"]
-
-
-class TestOfficialCIFAR10:
-    """One line chooses the official download for all protocols."""
-
-    @pytest.fixture(scope="class")
-    def files(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("configs") / "_base_"
-        shutil.copytree(ROOT / "_base_", folder)
-        switch = folder / "datasets/cifar10_images.py"
-        text = switch.read_text()
-        assert text.count('["files"]') == 1
-        switch.write_text(text.replace('["files"]', '["pickles"]'))
-        return folder / "protocols"
-
-    @pytest.mark.parametrize("name", CIFAR10_PROTOCOLS)
-    def test_the_same_images(self, name, files):
-        ours, protocol = protocol_config(name)
-        theirs, _ = protocol_config(name, files=files)
-        for key in LOADERS:
-            found = [shown(build(cfg, key), cfg, 32) for cfg in (ours, theirs)]
-            # Which of a class are for validation depends on the order of the images.
-            kept = [{(*k[:2], label) for k, label in part.items()} for part in found]
-            assert kept[0] == kept[1] and len(found[0]) == len(found[1])
-        known = build(theirs, "test_dataloader")
-        known = getattr(known, "datasets", [known])[0]
-        assert known.get_data_info(0).get("img_path") is None
-        describe_data(theirs, protocol)

@@ -1,7 +1,12 @@
 """Attempts to show unknown images to training, each refused in one line before it begins."""
 
+import re
+import runpy
+
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 
@@ -14,9 +19,9 @@ from mmosr.recognition_protocol.data import describe_data
 from mmosr.utils import InputError
 from mmosr.utils.config import load_config
 
-from .protocol_files import go_home, write_all
 from .support import ROOT
 
+pytestmark = pytest.mark.usefixtures("there")
 FILES = ROOT / "_base_/protocols"
 METHOD = ROOT / "softmax_vgg13_cifar10-6-4_short.py"
 TRAIN, VAL = "train_dataloader.dataset", "val_dataloader.dataset"
@@ -26,6 +31,11 @@ ATTEMPTS = {
         "cifar10_6-4",
         {f"{TRAIN}.role": "test"},
         SHOWS.format("train", 12),
+    ),
+    "test images of known classes in training": (
+        "ood_cifar10_isun",
+        {f"{TRAIN}.role": "test"},
+        "train_dataloader.dataset has role='test', and training must not see the test",
     ),
     "test images in validation": ("mnist_6-4", {f"{VAL}.role": "test"}, SHOWS.format("val", 8)),
     "a class more": (
@@ -84,16 +94,19 @@ ATTEMPTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    root = tmp_path_factory.mktemp("home")
-    write_all(root)
-    return root
+def train_with(data, monkeypatch, tmp_path):
+    """Call ``tools/train.py`` with a method's config and the training data of a file."""
+    path = tmp_path / "method.py"
+    cfg = Config.fromfile(METHOD)
+    cfg.train_dataloader = Config.fromfile(data).train_dataloader
+    cfg.dump(path)
 
+    def train(*_):
+        raise AssertionError("training began")
 
-@pytest.fixture(autouse=True)
-def there(home, monkeypatch):
-    go_home(home, monkeypatch)
+    monkeypatch.setattr(Runner, "from_cfg", train)
+    monkeypatch.setattr("sys.argv", ["train", str(path), "--work-dir", str(tmp_path / "work")])
+    runpy.run_path(str(ROOT.parent / "tools/train.py"))["main"]()
 
 
 class TestAttempts:
@@ -142,6 +155,49 @@ unknown = dict(_base_.unknown_images, class_split="protocol_a/cifar+10")
         path = tmp_path / "data.py"
         path.write_text(text.format("train_dataloader"))
         self.refused(monkeypatch, tmp_path, "cifar+10", message, data=path)
+
+    @pytest.mark.parametrize(
+        ("dataset", "place"),
+        [
+            ('dict(type="RepeatDataset", times=2, dataset=test)', "dataset.dataset"),
+            ('dict(type="ConcatDataset", datasets=[train, test])', "dataset.datasets.1"),
+            (
+                'dict(type="KFoldDataset", fold=1, num_splits=2, dataset=test)',
+                "dataset.dataset",
+            ),
+        ],
+    )
+    def test_wrapped_test_images_of_known_classes(self, dataset, place, monkeypatch, tmp_path):
+        """No image is unknown, in training or in a fold of it; the protocol and train.py agree."""
+        path = tmp_path / "data.py"
+        path.write_text(f"""
+_base_ = "{FILES}/ood_cifar10_isun.py"
+train = _base_.train_dataloader.dataset
+test = dict(train, **_base_.cifar10_images.test, role="test")
+train_dataloader = dict(dataset=dict(_delete_=True, **{dataset}))
+""")
+        message = re.escape(f"train_dataloader.{place} has role='test'")
+        self.refused(monkeypatch, tmp_path, "ood_cifar10_isun", message, data=path)
+        with pytest.raises(InputError, match=message):
+            train_with(path, monkeypatch, tmp_path)
+
+    @pytest.mark.parametrize("name", ["ood_cifar10_isun", "cifar10_6-4", "cifar+10"])
+    def test_the_test_as_training_data(self, name, monkeypatch, tmp_path):
+        """``tools/train.py`` knows no protocol, and refuses it all the same."""
+        path = tmp_path / "data.py"
+        path.write_text(f"""
+_base_ = "{FILES}/{name}.py"
+train_dataloader = dict(dataset=dict(_delete_=True, **_base_.test_dataloader.dataset))
+""")
+        union = name != "cifar10_6-4"
+        message = "is mmosr.OpenSetTestData, which only a test" if union else "has role='test'"
+        with pytest.raises(InputError, match=f"^train_dataloader.dataset {message}") as error:
+            train_with(path, monkeypatch, tmp_path)
+        assert "\n" not in str(error.value)
+
+    def test_other_data_are_trained_on(self, monkeypatch, tmp_path):
+        with pytest.raises(AssertionError, match="training began"):
+            train_with(FILES / "cifar+10.py", monkeypatch, tmp_path)
 
     @pytest.mark.parametrize("trial", [1, 4])
     def test_a_trial_of_its_own(self, trial, tmp_path):
