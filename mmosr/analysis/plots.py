@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmosr.visualization.curve_plots import KNOWN_COLOR, UNKNOWN_COLOR
+from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR
 
 BINS = 40
 TAIL = 0.005  # share that a histogram may leave out at either end

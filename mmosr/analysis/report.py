@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmosr.utils import atomic_write
-from mmosr.visualization.curve_plots import write_figure
+from mmosr.visualization.figure_parts import write_figure
 
 from .figures import compute_figures
 from .plots import draw_histograms, draw_interpolation, draw_map

@@ -15,7 +15,7 @@ import numpy as np
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.utils import atomic_write
-from mmosr.visualization.curve_plots import plot_precision_recall, plot_roc, plot_score_histogram
+from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
 from mmosr.visualization.frames import draw_frames
 
 from .result import DatasetResult

@@ -1,4 +1,4 @@
-"""Figures of one trial: confusion matrices with the unknown class, and ROC curves."""
+"""Figures of one trial: ROC curves, and of every score its histogram and confusion matrix."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from mmosr.evaluation import ScoreHistogram
 from mmosr.evaluation.image_table import ImageTable
 from mmosr.evaluation.rejection import UNKNOWN, confusion_matrix, reject
 from mmosr.utils import atomic_write
-from mmosr.visualization import plot_roc
+from mmosr.visualization import plot_roc, plot_score_histogram
 from mmosr.visualization.confusion import UNKNOWN_NAME, plot_confusion_matrix
+
+UNIT = "images"
 
 
 def write_plots(
@@ -24,7 +26,9 @@ def write_plots(
     thresholds: Mapping[str, float],
     title: str,
 ) -> None:
-    """Write ``roc.png``, and ``confusion_SCORE.png`` and ``.csv`` of every score, each whole.
+    """Write ``roc.png`` and, of every score, a histogram and a confusion matrix, each whole.
+
+    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``.
 
     Args:
         folder: Of the files.
@@ -34,21 +38,21 @@ def write_plots(
         title: Of the trial.
     """
     unknown = table.truth == UNKNOWN
-    plot_roc(
-        {
-            name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
-            for name, values in table.scores.items()
-        },
-        folder / "roc.png",
-        title,
-    )
+    histograms = {
+        name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
+        for name, values in table.scores.items()
+    }
+    plot_roc(histograms, folder / "roc.png", title, UNIT)
     for name, values in table.scores.items():
-        predictions = reject(values, table.predictions, thresholds[name])
+        file, threshold = quote(name, safe=""), thresholds[name]
+        path = folder / f"histogram_{file}.png"
+        plot_score_histogram(histograms[name], path, f"{title}: {name}", threshold, UNIT)
+        predictions = reject(values, table.predictions, threshold)
         matrix = confusion_matrix(table.truth, predictions, len(classes))
-        path = folder / f"confusion_{quote(name, safe='')}.png"
-        rule = f"{title}: {name}, unknown above {thresholds[name]:.4g}"
+        path = folder / f"confusion_{file}.png"
+        rule = f"{title}: {name}, unknown above {threshold:.4g}"
         plot_confusion_matrix(matrix, classes, path, rule)
-        write_confusion_matrix(matrix, classes, path.with_name(f"{path.stem}.csv"))
+        write_confusion_matrix(matrix, classes, path.with_suffix(".csv"))
 
 
 def write_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path) -> None:

@@ -1,6 +1,6 @@
 """Drawing of anomaly scores."""
 
-from .curve_plots import plot_precision_recall, plot_roc, plot_score_histogram
+from .curve_plots import plot_precision_recall, plot_roc
 from .frames import Frame, draw_frames
 from .heatmap import (
     DEFAULT_CMAP,
@@ -12,6 +12,7 @@ from .heatmap import (
     draw_overlay,
     get_cmap,
 )
+from .histogram_plot import plot_score_histogram
 from .pictures import ImageItem, common_folder, draw_pictures, maps_range, name_images
 from .score_range import score_range
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from mmosr.utils import InputError
 
-from .curve_plots import write_figure
+from .figure_parts import write_figure
 
 CMAP = "Blues"
 UNKNOWN_NAME = "unknown"

@@ -22,7 +22,7 @@ from matplotlib.patches import Patch
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
-from .curve_plots import DPI, write_figure
+from .figure_parts import DPI, write_figure
 from .heatmap import DEFAULT_CMAP, draw_heatmap, draw_overlay, get_cmap
 from .pictures import read_image
 

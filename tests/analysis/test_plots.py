@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from mmosr.analysis.plots import draw_histograms, draw_interpolation, draw_map
-from mmosr.visualization.curve_plots import KNOWN_COLOR, UNKNOWN_COLOR
+from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR
 
 RNG = np.random.default_rng(0)
 

@@ -21,7 +21,7 @@ from mmosr.evaluation.components import ComponentSizes
 from mmosr.evaluation.curves import figures
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.evaluation.protocols import custom_protocol, load_protocol
-from mmosr.visualization.curve_plots import plot_score_histogram
+from mmosr.visualization import plot_score_histogram
 from mmosr.visualization.frames import Frame, draw_frames
 
 RUN = {

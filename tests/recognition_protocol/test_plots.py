@@ -4,21 +4,33 @@ import csv
 
 import cv2
 import numpy as np
+import pytest
 from sklearn.metrics import confusion_matrix
 
+from mmosr.evaluation import ScoreHistogram
 from mmosr.evaluation.image_table import ImageTable
 from mmosr.recognition_protocol.plots import write_plots
+from mmosr.visualization import plot_roc, plot_score_histogram
 
 CLASSES = ["cat", "dog", "frog"]
 
 
-def test_confusion_matrices(tmp_path):
-    """Counts at each score's threshold, against scikit-learn."""
+@pytest.fixture
+def table():
     generator = np.random.default_rng(0)
     truth, predictions = generator.integers(-1, 3, 200), generator.integers(0, 3, 200)
     scores = {name: generator.normal(size=200).astype(np.float32) for name in ("msp", "a/b")}
-    thresholds = {"msp": 0.5, "a/b": float(scores["a/b"][7])}  # an equal score is accepted
-    table = ImageTable([""] * 200, truth, predictions, scores)
+    return ImageTable([""] * 200, truth, predictions, scores)
+
+
+def thresholds_of(table):
+    return {"msp": 0.5, "a/b": float(table.scores["a/b"][7])}  # an equal score is accepted
+
+
+def test_confusion_matrices(table, tmp_path):
+    """Counts at each score's threshold, against scikit-learn."""
+    truth, predictions, scores = table.truth, table.predictions, table.scores
+    thresholds = thresholds_of(table)
     write_plots(tmp_path, table, CLASSES, thresholds, "a title")
     for name, file in (("msp", "confusion_msp"), ("a/b", "confusion_a%2Fb")):
         rejected = np.where(scores[name] > thresholds[name], 3, predictions)
@@ -34,5 +46,26 @@ def test_confusion_matrices(tmp_path):
         "confusion_a%2Fb.png",
         "confusion_msp.csv",
         "confusion_msp.png",
+        "histogram_a%2Fb.png",
+        "histogram_msp.png",
         "roc.png",
     ]
+
+
+def test_curves_and_histograms_are_of_images(table, tmp_path):
+    """The pictures are those of all images, counted as images, with the threshold of the score."""
+    thresholds = thresholds_of(table)
+    write_plots(tmp_path / "found", table, CLASSES, thresholds, "a title")
+    unknown = table.truth < 0
+    histograms = {
+        name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
+        for name, values in table.scores.items()
+    }
+    expected = tmp_path / "expected.png"
+    plot_roc(histograms, expected, "a title", "images")
+    assert expected.read_bytes() == (tmp_path / "found/roc.png").read_bytes()
+    for name, file in (("msp", "msp"), ("a/b", "a%2Fb")):
+        plot_score_histogram(
+            histograms[name], expected, f"a title: {name}", thresholds[name], "images"
+        )
+        assert expected.read_bytes() == (tmp_path / f"found/histogram_{file}.png").read_bytes()
