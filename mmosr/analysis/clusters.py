@@ -17,14 +17,18 @@ def davies_bouldin(embedding: np.ndarray, labels: np.ndarray) -> float:
     """Davies-Bouldin index of known images (m-OvR, section IV-A); smaller = better separated.
 
     ``1/C sum_i max_{j != i} (s_i + s_j) / m_ij``, s the mean distance of a class to its mean, m
-    between the means: scikit-learn's.
+    between the means: scikit-learn's. Infinite where two classes have one mean, as those of a
+    network whose features have collapsed: scikit-learn leaves such a pair out, and gives 0, the
+    best of all, where there is no other.
 
     Args:
         embedding: ``(N, D)``, of known images.
         labels: ``(N,)``, at least two different ones, and fewer than N.
     """
-    _need_classes(labels)
     metrics = load_sklearn("metrics")
+    # Means of equal rows may differ in their last digits.
+    if _between_means(embedding, labels).min() <= 1e-12 * np.abs(embedding).max():
+        return math.inf
     return float(metrics.davies_bouldin_score(embedding, labels))
 
 
@@ -63,11 +67,7 @@ def intra_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
 
 def class_mean_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
     """Mean Euclidean distance between the means of two classes, over all pairs of classes."""
-    from scipy.spatial.distance import pdist
-
-    _need_classes(labels)
-    means = [embedding[labels == label].astype(np.float64).mean(0) for label in np.unique(labels)]
-    return float(pdist(np.stack(means)).mean())
+    return float(_between_means(embedding, labels).mean())
 
 
 def nearest_centre(embedding: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,6 +132,15 @@ def _equal_parts(first: np.ndarray, second: np.ndarray, bins: int) -> np.ndarray
     wanted = mass[-1] * np.arange(1, bins)
     below = np.searchsorted(mass * bins, wanted)
     return np.unique((values[below] + values[np.minimum(below + 1, len(values) - 1)]) / 2)
+
+
+def _between_means(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Distances between the means of the classes, one for each pair."""
+    from scipy.spatial.distance import pdist
+
+    _need_classes(labels)
+    means = [embedding[labels == label].astype(np.float64).mean(0) for label in np.unique(labels)]
+    return pdist(np.stack(means))
 
 
 def load_sklearn(module: str) -> ModuleType:

@@ -88,7 +88,10 @@ def _cluster_figures(measured: Measured, known: np.ndarray) -> dict[str, dict]:
         "class_mean_distance": class_mean_distance,
         "intra_class_distance": intra_class_distance,
     }
-    found = {name: {"value": function(values, labels)} for name, function in functions.items()}
+    found = {}
+    for name, function in functions.items():
+        value = function(values, labels)
+        found[name] = {"value": value if np.isfinite(value) else None}
     found["accuracy"] = {"value": float((measured.predicted[known] == labels).mean())}
     return found
 

@@ -31,7 +31,8 @@ class ImageResult:
         anomaly: Score values by name.
         truth: Known label or :data:`UNKNOWN`.
         prediction: Closed-set label.
-        rank: Classes before the true one, see :func:`truth_ranks`; -1 of an unknown image.
+        rank: Classes before the true one, see :func:`truth_ranks`, 0 where the prediction is
+            right; -1 of an unknown image.
         classes: Known classes.
         image: Path, or what else tells it apart.
     """
@@ -204,7 +205,9 @@ class OpenSetRecognitionMetric(BaseMetric):
                 f"pred_label is {prediction}, but class {class_scores.argmax()} of {classes} has "
                 "the largest pred_score."
             )
-        rank = -1 if truth == UNKNOWN else int(truth_ranks(class_scores[None], [truth])[0])
+        # Of equal scores the model's own label comes first, so that top-1 counts what CCR counts.
+        ranked = np.where(np.arange(classes) == prediction, np.inf, class_scores)
+        rank = -1 if truth == UNKNOWN else int(truth_ranks(ranked[None], [truth])[0])
         return ImageResult(self._anomaly(sample), truth, prediction, rank, classes, _name(sample))
 
     def _anomaly(self, sample: Mapping) -> dict[str, float]:

@@ -253,10 +253,11 @@ class OpenMax(FittedMapScore):
         rounding = 8 * (found - distances(rows, exact, self.distance)).abs().max()
         rounding += 1e-14 * (1 + found.max())
         tail = found.sort(descending=True).values[: self.tail_size]
-        if len(tail) < MIN_SAMPLES or tail[0] - tail[-1] <= rounding:
-            return mean, tail[-1], zero, zero, zero
-        # The score measures from the start as it is kept.
+        # The score measures from the start as it is kept, beyond which it may be rounded.
         start = tail[-1].float()
+        rounding = torch.maximum(rounding, (tail[-1] - start.double()).abs())
+        if len(tail) < MIN_SAMPLES or tail[0] - tail[-1] <= rounding:
+            return mean, start, zero, zero, zero
         logs = torch.log1p((tail - start.double()).clamp_min(0) / self.translation)
         shape, log_scale = fit_weibull(logs.numpy())
         return mean, start, torch.tensor(shape), torch.tensor(log_scale), torch.ones(())

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import davies_bouldin_score
 
 from mmosr.analysis import (
@@ -38,6 +39,21 @@ def test_davies_bouldin_is_scikit_learns_and_the_formula():
         for i in range(3)
     ]
     assert davies_bouldin(POINTS, LABELS) == pytest.approx(np.mean(ratio), rel=1e-5)
+
+
+def test_classes_of_one_mean_are_not_separated():
+    """By the formula a division by 0; scikit-learn gives 0, the best of all."""
+    collapsed = np.zeros((714, 6), np.float32)
+    assert davies_bouldin_score(collapsed, LABELS) == 0
+    assert davies_bouldin(collapsed, LABELS) == np.inf
+    # Of which float32 makes means that differ.
+    assert davies_bouldin(collapsed + np.float32(0.1), LABELS) == np.inf
+    # Two of three classes.
+    points = np.array([[-1.0, 0], [1, 0], [0, -2], [0, 2], [9, 1], [9, -1]])
+    labels = np.repeat([0, 1, 2], 2)
+    assert davies_bouldin(points, labels) == np.inf
+    points[:2] += 5
+    assert davies_bouldin(points, labels) == davies_bouldin_score(points, labels) < np.inf
 
 
 def test_distances_between_and_within_classes_by_brute_force():
@@ -122,6 +138,15 @@ def test_what_equal_distributions_lose_to_the_sampling():
         bhattacharyya_coefficient(rng.normal(size=500), rng.normal(size=400)) for _ in range(200)
     ]
     assert 1 - np.mean(found) == pytest.approx(sampling_loss(500, 400, bins), rel=0.1)
+
+
+def test_sampling_loss_of_two_bins_by_enumeration():
+    """Of two equal bins that do not move with the samples, over all their counts."""
+    first, second = np.arange(301), np.arange(201)
+    chance = np.outer(binom.pmf(first, 300, 0.5), binom.pmf(second, 200, 0.5))
+    p, q = first[:, None] / 300, second / 200
+    expected = (chance * (np.sqrt(p * q) + np.sqrt((1 - p) * (1 - q)))).sum()
+    assert sampling_loss(300, 200, 2) == pytest.approx(1 - expected, rel=0.01)
 
 
 @pytest.mark.parametrize(

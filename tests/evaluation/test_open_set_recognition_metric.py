@@ -119,6 +119,21 @@ def test_hand_computed_run():
     assert results["anomaly/macro-F1"] == 50  # 2/3, 1, 0 and, of unknown, 1/3
 
 
+def test_of_tied_class_scores_the_label_of_the_model_comes_first():
+    """Top-1 is the accuracy of the labels, which bounds the CCR, whichever of the ties they are."""
+    samples = []
+    for label, prediction in ((0, 2), (1, 2), (2, 2), (2, 2), (-1, 1)):
+        data = DataSample(metainfo={"img_path": "x.png"}).set_gt_label(label)
+        data.set_pred_score(torch.tensor([0.1, 0.4, 0.4, 0.1])).set_pred_label(prediction)
+        anomaly = torch.tensor(0.1 if label >= 0 else 0.9)
+        data.set_field(anomaly, "anomaly_score", dtype=torch.Tensor)
+        samples.append(data)
+    results = run(samples, topk=(1, 2, 3), ccr_rates=[1])
+    assert results["accuracy/top1"] == results["anomaly/OSCR"] == results["anomaly/CCR100"] == 50
+    # Class 1 is the second guess behind 2; class 0 the third, before 3.
+    assert (results["accuracy/top2"], results["accuracy/top3"]) == (75, 100)
+
+
 def test_macro_f1_with_the_threshold_of_a_validation_run():
     validation = [make_sample(1000 + i, label=i % CLASSES) for i in range(70)]
     found = run(validation, rejection_rate=0.1)

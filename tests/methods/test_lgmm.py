@@ -223,6 +223,25 @@ class TestNormalization:
             UnitNormalization(16, "batch_l2")(z), expected, rtol=0, atol=1e-4
         )
 
+    @pytest.mark.parametrize("shape", [(1, 16), (1, 16, 1, 1)])
+    @pytest.mark.parametrize("mode", ["batch", "batch_l2"])
+    def test_one_value_a_channel_takes_the_running_statistics(self, mode, shape):
+        """PyTorch refuses such a batch, and an epoch may end with one image."""
+        norm = UnitNormalization(16, mode)
+        norm(5 + 3 * torch.randn(64, 16))
+        before = {name: value.clone() for name, value in norm.state_dict().items()}
+        z = torch.randn(shape)
+        given = norm(z)
+        assert given.shape == shape
+        for name, value in norm.state_dict().items():
+            assert torch.equal(value, before[name]), name
+        assert torch.equal(given, norm.eval()(z))
+        mean, var = before["batch_norm.running_mean"], before["batch_norm.running_var"]
+        rows = (z.flatten() - mean) / (var + 1e-5).sqrt()
+        if mode == "batch_l2":
+            rows = 4 * rows / rows.norm()
+        torch.testing.assert_close(given.flatten(), rows)
+
     def test_none(self):
         z = torch.randn(3, 4)
         assert torch.equal(UnitNormalization(4, "none")(z), z)

@@ -42,6 +42,21 @@ class TestOdin:
         expected = [-10 * np.log(2 / (1 + np.exp(-gap))) for gap in (0.24, 0.94)]
         assert found.tolist() == pytest.approx(expected, rel=1e-6)
 
+    @pytest.mark.parametrize(("temperature", "sign"), [(1.0, 1), (1000.0, -1)])
+    def test_the_step_is_that_of_the_tempered_softmax(self, temperature, sign):
+        """Logits (5, 4.9 - 2 x, 3 x - 10): at x = 0 the gradient of T log p_0 is 2 p_1 - 3 p_2.
+
+        That is 0.95 at T = 1, where p_2 is nothing, and -1/3 at T = 1000, where all are alike.
+        """
+
+        def logits_fn(x):
+            return torch.cat([0 * x + 5, 4.9 - 2 * x, 3 * x - 10], 1)
+
+        found = Odin(3, temperature=temperature, epsilon=0.1)(torch.zeros(1, 1, 1, 1), logits_fn)
+        moved = np.array([5, 4.9 - 0.2 * sign, 0.3 * sign - 10]) / temperature
+        expected = -temperature * np.log(3 * softmax(moved).max())
+        assert found.item() == pytest.approx(expected, rel=1e-5)
+
     @pytest.mark.parametrize("temperature", [1.0, 1000.0])
     def test_numerical_gradient(self, temperature):
         """The step of each pixel has the sign of the central difference of the sum of log p."""
@@ -159,13 +174,14 @@ class TestOdinWithoutUnknowns(FittedScoreContract):
             found = fitted(images(), logits_fn)
         assert found.dtype == torch.float32 and torch.equal(found, expected)
 
-    def test_sums_by_hand(self):
+    @pytest.mark.parametrize("temperature", [1.0, 4.0])
+    def test_sums_by_hand(self, temperature):
         """Steps 0.5, 1 and 2 from x = 0: (x' - 1)^2 is 0.25, 0 and 1."""
-        score = OdinWithoutUnknowns(2, temperature=1.0, candidates=(0.5, 1.0, 2.0))
+        score = OdinWithoutUnknowns(2, temperature=temperature, candidates=(0.5, 1.0, 2.0))
         inputs = torch.zeros(1, 3, 1, 2)
         inputs[..., 1] = -50.0  # ignored: there every step helps, and the largest one most
         sums = fit(score, (inputs, Shift(), torch.tensor([[[True, False]]])))
-        expected = 1 / (1 + np.exp(-(5 - np.array([0.25, 0.0, 1.0]))))
+        expected = 1 / (1 + np.exp((np.array([0.25, 0.0, 1.0]) - 5) / temperature))
         assert sums["total"].tolist() == pytest.approx(expected, rel=1e-6)
         assert sums["count"].item() == 1
         assert score.epsilon.item() == 1.0

@@ -287,6 +287,15 @@ class TestOpenMax(FittedRowContract):
         with pytest.raises(InputError, match="at distances that differ"):
             fit(OpenMax(rows.shape[1], distance=kind), (rows, labels))
 
+    def test_a_tail_below_the_rounding_of_its_start(self):
+        """Distances 1 + 8e-8 ... 1 + 8.4e-8, of which all lie below the start in float32."""
+        off = torch.linspace(4e-4, 4.1e-4, 5)
+        signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+        rows = torch.cat([signs * torch.stack([torch.ones(()), one]) for one in off])
+        rows[:, 0] += 10  # the mean is (10, 0) exactly
+        with pytest.raises(InputError, match="at distances that differ"):
+            fit(OpenMax(2, distance="euclidean"), (rows, torch.zeros(20, dtype=torch.long)))
+
     def test_no_warning_without_a_reason(self):
         score = OpenMax(CLASSES, tail_size=8)
         score.begin_fit()
