@@ -15,7 +15,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.evaluation.rejection import UNKNOWN
 from mmosr.utils.hashes import content_hash
-from mmosr.utils.training_data import check_training_data
+from mmosr.utils.training_data import check_threshold_data, check_training_data
 
 from .config import UnfitDataError
 
@@ -35,7 +35,8 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
     Raises:
         UnfitDataError: Unknown images are in training or validation or are not in the test, or
             classes differ between the three or from the protocol.
-        InputError: Data are missing, or training shows the test images of known classes.
+        InputError: Data are missing, or training or validation shows the test images of known
+            classes.
     """
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
     classes, parts = None, {}
@@ -54,8 +55,11 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
                 f"the {part} data show {unknown} unknown images, which only the test may show: use "
                 "mmosr.OpenSetClassificationDataset"
             )
-        if part == "train":  # known images alone, and yet the test's
+        # Known images alone, and yet perhaps the test's.
+        if part == "train":
             check_training_data(cfg)
+        elif part == "val":
+            check_threshold_data(cfg)
     known, unknown = parts["test"]["known"], parts["test"]["unknown"]
     if not unknown:
         raise UnfitDataError("the test data show no unknown image: see docs/image_data.md")

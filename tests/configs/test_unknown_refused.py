@@ -37,6 +37,11 @@ ATTEMPTS = {
         {f"{TRAIN}.role": "test"},
         "train_dataloader.dataset has role='test', and training must not see the test",
     ),
+    "test images of known classes in validation": (
+        "ood_cifar10_isun",
+        {f"{VAL}.role": "test"},
+        "val_dataloader.dataset has role='test', and a threshold must not be chosen on the test",
+    ),
     "test images in validation": ("mnist_6-4", {f"{VAL}.role": "test"}, SHOWS.format("val", 8)),
     "a class more": (
         "svhn_6-4",

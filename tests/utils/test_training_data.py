@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmosr.utils import InputError
-from mmosr.utils.training_data import check_training_data
+from mmosr.utils.training_data import check_threshold_data, check_training_data
 
 OPEN_SET = "mmosr.OpenSetClassificationDataset"
 
@@ -79,3 +79,16 @@ def test_training_data_pass():
     check(data("val", val_fraction=0.1))
     check(dict(type="CustomDataset", data_root="data/x", pipeline=[dict(type="PackInputs")]))
     check_training_data({})
+
+
+def test_threshold_data():
+    check_threshold_data(Config(dict(val_dataloader=dict(dataset=data("val")))))
+    check_threshold_data({})
+    cfg = Config(dict(val_dataloader=dict(dataset=concat(data("val"), data("test")))))
+    place = re.escape("val_dataloader.dataset.datasets.1")
+    reason = "a threshold must not be chosen on the test: .* role='val'"
+    with pytest.raises(InputError, match=f"^{place} has role='test', and {reason}"):
+        check_threshold_data(cfg)
+    cfg = Config(dict(val_dataloader=dict(dataset=union(data("val")))))
+    with pytest.raises(InputError, match=r"^val_dataloader.dataset is mmosr.OpenSetTestData"):
+        check_threshold_data(cfg)
