@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR
+from mmosr.visualization.figure_parts import (
+    KNOWN_COLOR,
+    UNKNOWN_COLOR,
+    add_legend,
+    make_panels,
+)
 
+WIDTH = 6.4  # of a panel, in inches
 BINS = 40
 TAIL = 0.005  # share that a histogram may leave out at either end
 UNKNOWN_GREY = "0.6"
@@ -38,7 +42,7 @@ def draw_histograms(
     """
     samples = {name: values for name, values in samples.items() if len(values)}
     colors = {"known": KNOWN_COLOR, "unknown": UNKNOWN_COLOR}
-    figure, (axes,) = _panels(title, 1)
+    figure, (axes,) = make_panels(title, 1, WIDTH)
     edges = _edges(list(samples.values()))
     outside = []
     for name, values in samples.items():
@@ -54,7 +58,7 @@ def draw_histograms(
     axes.set_ylabel("Share of the images")
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
     caption = f"dashed: means; outside the range: {', '.join(outside)}"
-    _legend(figure, axes, f"{caption}\n{note}" if note else caption)
+    add_legend(figure, axes, f"{caption}\n{note}" if note else caption)
     return figure
 
 
@@ -70,7 +74,7 @@ def draw_interpolation(
         title: Title of the figure.
         quantity: Label of the axis.
     """
-    figure, (axes,) = _panels(title, 1)
+    figure, (axes,) = make_panels(title, 1, WIDTH)
     low, high = np.quantile(norms, [0.25, 0.75], axis=0)
     band = to_rgba(KNOWN_COLOR, 0.2)
     axes.fill_between(steps, low, high, color=band, lw=0, label="quartiles over the paths")
@@ -92,7 +96,7 @@ def draw_interpolation(
     axes.set_ylim(bottom=0)
     axes.set_xlabel("t: from an image of one known class to one of another")
     axes.set_ylabel(quantity)
-    _legend(figure, axes, f"{len(norms)} pairs of images of different known classes", columns=2)
+    add_legend(figure, axes, f"{len(norms)} pairs of images of different known classes", ncols=2)
     return figure
 
 
@@ -116,7 +120,7 @@ def draw_map(
         title: Title of the figure.
         quantity: Label of the colour bar.
     """
-    figure, (left, right) = _panels(title, 2)
+    figure, (left, right) = make_panels(title, 2, WIDTH)
     size = 14 if len(points) <= 2000 else 5
     palette = _palette(len(classes))
     unknown = labels < 0
@@ -168,22 +172,3 @@ def _edges(samples: Sequence[np.ndarray]) -> np.ndarray:
     high = math.nextafter(high, math.inf)
     bins = min(BINS, 2 * math.isqrt(min(map(len, samples))))
     return np.linspace(low, high, bins + 1)
-
-
-def _panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(6.4 * count, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=12)
-    panels = list(figure.subplots(1, count, squeeze=False)[0])
-    for axes in panels:
-        axes.grid(color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    return figure, panels
-
-
-def _legend(figure: Figure, axes: Axes, caption: str, columns: int = 1) -> None:
-    style = {"frameon": False, "fontsize": 9, "title": caption, "title_fontsize": 9}
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns, **style
-    )

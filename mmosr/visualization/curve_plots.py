@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from itertools import cycle, product
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
@@ -71,7 +72,7 @@ def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "
         InputError: No score, no known or no unknown unit, or scores of different ones.
     """
     _check_same_samples(histograms, unit)
-    figure, (linear, logarithmic) = make_panels(title, 2)
+    figure, (linear, logarithmic) = _rate_panels(title, 2)
     lowest = max(LOWEST_FPR, 1 / next(iter(histograms.values())).num_known)
     lowest = 10.0 ** math.floor(min(math.log10(lowest), -1))
     for (name, histogram), style in zip(histograms.items(), _styles(), strict=False):
@@ -119,7 +120,7 @@ def draw_precision_recall(
         InputError: No score, no known or no unknown unit, or scores of different ones.
     """
     _check_same_samples(histograms, unit)
-    figure, (axes,) = make_panels(title, 1)
+    figure, (axes,) = _rate_panels(title, 1)
     highest = 0.0
     for (name, histogram), style in zip(histograms.items(), _styles(), strict=False):
         precision, recall, thresholds = precision_recall_curve(histogram)
@@ -195,6 +196,14 @@ def _low_rates(fpr: np.ndarray, tpr: np.ndarray, lowest: float) -> tuple[np.ndar
     visible = x >= lowest
     log_x, y = thin(np.log10(x[visible]), y[visible])
     return 10**log_x, y
+
+
+def _rate_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
+    figure, panels = make_panels(title, count)
+    for axes in panels:
+        axes.set_xlim(-0.01, 1.01)  # a curve along the border is seen whole
+        axes.set_ylim(-0.01, 1.01)
+    return figure, panels
 
 
 def _styles() -> cycle:

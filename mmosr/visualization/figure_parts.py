@@ -22,9 +22,9 @@ def write_figure(figure: Figure, path: str | os.PathLike) -> None:
         figure.savefig(temporary, dpi=DPI)
 
 
-def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels side by side, whose axes are shares unless they are set."""
-    figure = Figure(figsize=(5.2 * count, 5.2), layout="constrained")
+def make_panels(title: str, count: int, width: float = 5.2) -> tuple[Figure, list[Axes]]:
+    """A figure and its panels side by side, each of this width in inches."""
+    figure = Figure(figsize=(width * count, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=13)
     panels = list(figure.subplots(1, count, squeeze=False)[0])
@@ -32,8 +32,6 @@ def make_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
         axes.grid(color="0.9")
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.set_xlim(-0.01, 1.01)  # a curve along the border is seen whole
-        axes.set_ylim(-0.01, 1.01)
     return figure, panels
 
 
