@@ -24,7 +24,10 @@ EXPECTED = {
     "wrn16-4_cifar10-6-4_100k": "movr",
     "wrn16-4_cifar10": MOVR_TABLE_1,
     "vgg13_cifar10-6-4": "softmax m2iosr",
-    **{f"vgg13_cifar10-{data}_short": "softmax cac movr lgmm m2iosr" for data in ("6-4", "4-2")},
+    **{
+        f"vgg13_cifar10-{data}_short": "softmax cac movr lgmm m2iosr rpl cpn proser"
+        for data in ("6-4", "4-2")
+    },
     "vgg13_cifar10": "softmax movr m2iosr",
     "resnet18_cifar10": "softmax cac movr lgmm",
     "resnet18_cifar10-6-4_strong": "softmax movr",
