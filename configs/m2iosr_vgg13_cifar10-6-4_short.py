@@ -10,3 +10,4 @@ model = dict(
     head=dict(num_classes=6),
     information=dict(hidden=128),
 )
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={"information": dict(lr_mult=10)}))

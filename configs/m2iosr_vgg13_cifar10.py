@@ -6,4 +6,7 @@ _base_ = [
     "./_base_/image_runtime.py",
 ]
 model = dict(score=["msp", "max_logit", "entropy", "energy"], head=dict(num_classes=10))
-optim_wrapper = dict(optimizer=dict(lr=0.05, weight_decay=5e-4))
+optim_wrapper = dict(
+    optimizer=dict(lr=0.05, weight_decay=5e-4),
+    paramwise_cfg=dict(custom_keys={"information": dict(lr_mult=10)}),
+)

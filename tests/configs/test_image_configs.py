@@ -98,12 +98,17 @@ class TestEveryConfig:
         theta = set()
         if parts(name)[0] == "lgmm":  # Adam of its own
             theta = {id(p) for p in model.head.classifier.mixture.parameters()}
+        rates = {id(p): rate for p in model.parameters()}
+        if parts(name)[0] == "m2iosr":  # as fast as without the weight of their loss
+            fast = rate / model.information.local_weight
+            rates.update((id(p), fast) for p in model.information.parameters())
         transformer = parts(name)[1].startswith("swin")
         for group in groups:
             if theta & {id(p) for p in group["params"]}:
                 assert (group["lr"], group["weight_decay"]) == (1e-3, 0)
                 continue
-            assert (group["lr"], group.get("momentum")) == (rate, None if transformer else 0.9)
+            assert {group["lr"]} == {rates[id(p)] for p in group["params"]}
+            assert group.get("momentum") == (None if transformer else 0.9)
             # mmpretrain has none on norms and biases of Swin.
             assert group["weight_decay"] in ((0, decay) if transformer else (decay,))
 
@@ -191,7 +196,7 @@ DIFFERENCES = {
     "cpn": ((), ()),
     "proser": (("model.type", "model.mix_at"), ()),
     "m2iosr": (
-        ("model.type",),
+        ("model.type", "optim_wrapper.paramwise_cfg.custom_keys.information.lr_mult"),
         (
             "optim_wrapper.optimizer.weight_decay",
             "model.information.",
