@@ -201,7 +201,8 @@ class LocalDiscriminator(Discriminator):
 class MutualInformation(nn.Module):
     """Estimates between the features ``f_16``, ``f_4`` and ``f_1`` of an encoder (section 4.2).
 
-    The balancing weights are not in the paper. The defaults were set without a search.
+    The balancing weights are not in the paper. The defaults were set without a search; the configs
+    have searched ones, see docs/m2iosr.md.
 
     Args:
         map_channels: Channels of ``f_16`` and ``f_4``.

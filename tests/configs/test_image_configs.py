@@ -192,7 +192,7 @@ DIFFERENCES = {
     "cac": (("custom_hooks.1.type",), ()),
     "movr": ((), ("model.rotation_head.", "model.head.loss.")),
     "lgmm": (("optim_wrapper.constructor",), ("model.head.classifier.normalization",)),
-    "rpl": ((), ()),
+    "rpl": ((), ("model.head.classifier.gamma",)),
     "cpn": ((), ()),
     "proser": (("model.type", "model.mix_at"), ()),
     "m2iosr": (
