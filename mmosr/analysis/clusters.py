@@ -29,7 +29,7 @@ def davies_bouldin(embedding: np.ndarray, labels: np.ndarray) -> float:
     # Means of equal rows may differ in their last digits.
     if _between_means(embedding, labels).min() <= 1e-12 * np.abs(embedding).max():
         return math.inf
-    return float(metrics.davies_bouldin_score(embedding, labels))
+    return float(metrics.davies_bouldin_score(embedding.astype(np.float64), labels))
 
 
 def inter_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:

@@ -83,6 +83,14 @@ def trial_folder(out: Path, method: str, trial: int, seed: int | None) -> Path:
     return out / method / (f"trial_{trial}" + ("" if seed is None else f"_seed_{seed}"))
 
 
+def trial_title(record: Mapping, folder: Path) -> str:
+    """Title of a trial's figures: ``'METHOD, PROTOCOL, trial 0 seed 1'``.
+
+    The folder's name tells the seeds of one trial apart; the record has the sum of both numbers.
+    """
+    return f"{record['method']}, {record['protocol']}, {folder.name.replace('_', ' ')}"
+
+
 def describe(
     cfg: Config,
     protocol: ImageProtocol,

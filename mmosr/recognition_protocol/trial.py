@@ -29,7 +29,7 @@ from mmosr.utils.config import check_optimizer, fit_to_machine
 from mmosr.utils.hashes import file_hash
 
 from .data import describe_data
-from .job import CONFIG, RECORD, RESULT, read_json, trial_openness, write_json
+from .job import CONFIG, RECORD, RESULT, read_json, trial_openness, trial_title, write_json
 from .plots import write_plots
 from .trained import check_checkpoint, check_data_of
 
@@ -78,7 +78,7 @@ def run_trial(folder: Path) -> dict:
         "checkpoint": name,
         "checkpoint_sha256": sha256,
     }
-    title = f"{record['method']}, {protocol.identifier}, trial {record['trial']}"
+    title = trial_title(record, folder.resolve())
     table = read_image_table(folder / IMAGES)
     write_plots(folder / PLOTS, table, data["known_classes"], thresholds, title)
     write_json(folder / RESULT, result)
