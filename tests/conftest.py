@@ -9,15 +9,19 @@ from .two_ranks import TwoRanks
 
 # Contracts hold assertions but are no test files; without this their failures show no values.
 pytest.register_assert_rewrite(
+    "tests.classification.contract",
     "tests.configs.shown_images",
     "tests.segmentation.contract",
     "tests.datasets.contract",
     "tests.datasets.preparation.downloads",
     "tests.datasets.anomaly_contract",
+    "tests.datasets.classification_contract",
+    "tests.evaluation.histogram_cases",
     "tests.methods.contract",
     "tests.methods.loss_contract",
     "tests.scores.contract",
     "tests.scores.fitted_contract",
+    "tests.tools.representation_case",
 )
 
 
@@ -31,6 +35,12 @@ def quiet_logging(monkeypatch):
 def mmseg_scope():
     """Names in configs are looked up in mmseg, as the configs' ``default_scope`` says."""
     init_default_scope("mmseg")
+
+
+@pytest.fixture
+def mmpretrain_scope():
+    """Names in configs are looked up in mmpretrain, as the configs' ``default_scope`` says."""
+    init_default_scope("mmpretrain")
 
 
 @pytest.fixture(scope="session")

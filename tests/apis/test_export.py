@@ -1,8 +1,6 @@
-import hashlib
+"""Heat maps of folders of images: files, ranges, resumed exports and broken images."""
+
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -22,7 +20,6 @@ from mmosr.apis import (
 from mmosr.utils import InputError
 from mmosr.visualization import HeatmapStyle, draw_heatmap, draw_labels, pictures
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["a/x", "b/x.jpg", "b/x.png", "gray", "rgba", "wide"]
 
 
@@ -274,35 +271,3 @@ def test_useless_input_is_refused(tmp_path, argument, message):
 def test_useless_settings_are_refused(settings, tmp_path):
     with pytest.raises(InputError):
         ExportSettings(tmp_path, **settings)
-
-
-def _tool(*arguments):
-    command = [sys.executable, "tools/export_heatmaps.py", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def test_command_line(files, images, tmp_path):
-    (images / "c.png").write_text("no image")
-    out = tmp_path / "out"
-    result = _tool(
-        files / "plain.py", files / "model.pth", images, "--out-dir", out, "--score", "energy",
-        "--range", "-3", "1.5", "--device", "cpu", "--batch-size", "2", "--colorbar",
-    )  # fmt: skip
-    assert result.returncode == 1
-    assert f"failed: image '{images / 'c.png'}' cannot be read" in result.stderr
-    assert "error: 1 of 7 images failed, see above" in result.stderr
-    assert f"6 of 7 images exported to {out}, colour range -3 to 1.5" in result.stdout
-    record = json.loads((out / "export.json").read_text())
-    assert record["run"]["score"] == "energy"
-    digest = hashlib.sha256((files / "model.pth").read_bytes()).hexdigest()
-    assert record["run"]["checkpoint_sha256"] == digest
-    assert record["range"] == [-3.0, 1.5] and record["range_from"] == "given"
-
-
-def test_command_line_errors_are_one_line(files, images):
-    result = _tool(files / "plain.py", files / "model.pth", images)
-    assert result.returncode == 1
-    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and "mmosr.OpenSetEncoderDecoder" in errors[0]
-    assert "Traceback" not in result.stderr

@@ -18,6 +18,7 @@ from mmseg.registry import MODELS
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from mmosr.apis import AnomalyInferencer, init_model
+from mmosr.benchmark import run_benchmark
 from mmosr.datasets import write_demo_scenes
 from mmosr.utils.config import load_config
 
@@ -209,3 +210,11 @@ def _run_tool(arguments: list, log: str, folder: str, environment: dict) -> None
     sys.path.insert(0, folder)
     sys.argv = [str(ROOT / "tools/benchmark.py"), *arguments]
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def run(files, out, datasets=("test",), scores=SCORES, **options):
+    """The results of a benchmark of the tiny model."""
+    results, _ = run_benchmark(
+        files.config, files.checkpoint, out, [str(d) for d in datasets], scores, **options
+    )
+    return results

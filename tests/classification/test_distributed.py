@@ -20,7 +20,7 @@ from mmosr.engine.checkpoint import unwrap
 from mmosr.engine.fit import fit_dataloader, fit_statistics
 from mmosr.registry import MODELS
 
-from .test_m2iosr import INFORMATION, SIZE, J
+from .m2iosr_toy import INFORMATION, SIZE, J
 from .toy import HEADS, OPEN_SET, C, images, labelled
 
 COUNT, BATCH, STEPS = 22, 4, 5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -18,10 +18,7 @@ from mmosr.utils import InputError
 
 from .image_hosts import picture, write_mnist
 
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope("mmpretrain")
+pytestmark = pytest.mark.usefixtures("mmpretrain_scope")
 
 
 def images(dataset):

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 from mmengine.dataset import ConcatDataset
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 
 from mmosr.datasets import load_split
 from mmosr.utils import InputError
@@ -22,10 +22,7 @@ from .image_hosts import (
     write_mnist,
 )
 
-
-@pytest.fixture(autouse=True)
-def scope():
-    init_default_scope("mmpretrain")
+pytestmark = pytest.mark.usefixtures("mmpretrain_scope")
 
 
 def unknown(root, **kwargs):

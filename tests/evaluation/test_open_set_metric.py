@@ -19,28 +19,7 @@ from sklearn import metrics as sk
 from mmosr.evaluation import OpenSetMetric
 from mmosr.utils import InputError
 
-CLASSES = ("road", "sky", "car", "tree")
-
-
-def make_sample(index, labels=(0, 1, 2, 3, 254, 255), shape=(12, 17)):
-    """A random image: ground truth, prediction and two scores."""
-    rng = np.random.default_rng(index)
-    truth = rng.choice(labels, shape)
-    prediction = np.where(rng.random(shape) < 0.6, truth % 4, rng.integers(0, 4, shape))
-    sample = SegDataSample(metainfo={"img_path": f"/images/scene_{index}.png"})
-    sample.gt_sem_seg = PixelData(data=torch.from_numpy(truth)[None].to(torch.uint8))
-    sample.pred_sem_seg = PixelData(data=torch.from_numpy(prediction)[None])
-    msp = torch.from_numpy(np.round(rng.normal(size=shape) + (truth == 254), 1)).float()[None]
-    energy = torch.from_numpy(rng.normal(-30, 2, shape) + 3 * (truth == 254)).float()[None]
-    sample.pred_anomaly = PixelData(data=msp, msp=msp, energy=energy)
-    return sample
-
-
-def run(samples, **kwargs):
-    """Evaluate as mmengine's test loop does."""
-    evaluator = Evaluator(OpenSetMetric(**kwargs))
-    evaluator.dataset_meta = {"classes": CLASSES}
-    return evaluator.offline_evaluate(samples, chunk_size=2)
+from .segmentation_samples import CLASSES, make_sample, run
 
 
 def expected_open_set(samples, score):
@@ -254,72 +233,6 @@ def test_no_image_gives_no_result():
     metric = OpenSetMetric()
     metric.dataset_meta = {"classes": CLASSES}
     assert metric.evaluate(0) == {}
-
-
-def test_more_images_than_the_data_set_are_refused():
-    metric = OpenSetMetric()
-    metric.dataset_meta = {"classes": CLASSES}
-    metric.process({}, [make_sample(index).to_dict() for index in range(3)])
-    with pytest.raises(RuntimeError, match="3 images of a data set of 2"):
-        metric.evaluate(2)
-
-
-# Errors
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_non_finite_score_names_image_and_score(value):
-    sample = make_sample(3)
-    known = torch.nonzero(sample.gt_sem_seg.data < 4)[0]
-    sample.pred_anomaly.energy[tuple(known)] = value
-    with pytest.raises(InputError, match=r"scene_3\.png, score 'energy': 1 of \d+ scores are NaN"):
-        run([sample])
-
-
-def test_missing_score_names_the_available_ones():
-    with pytest.raises(InputError, match=r"scene_0\.png: no score \['entropy'\].*energy.*msp"):
-        run([make_sample(0)], scores=["msp", "entropy"])
-
-
-def test_shape_mismatch_names_image():
-    sample = make_sample(2)
-    sample.gt_sem_seg = PixelData(data=torch.zeros(1, 24, 34, dtype=torch.uint8))
-    with pytest.raises(
-        InputError, match=r"scene_2\.png: prediction of size \(12, 17\).*\(24, 34\)"
-    ):
-        run([sample])
-    sample.pred_sem_seg = PixelData(data=torch.zeros(1, 24, 34, dtype=torch.int64))
-    with pytest.raises(InputError, match=r"scene_2\.png: energy of size \(12, 17\).*\(24, 34\)"):
-        run([sample])
-
-
-def test_unexpected_labels_name_image_and_values():
-    sample = make_sample(5)
-    sample.gt_sem_seg.data[0, 0, :2] = torch.tensor([4, 253])
-    with pytest.raises(InputError, match=r"scene_5\.png: ground truth has values \[4, 253\]"):
-        run([sample])
-
-
-@pytest.mark.parametrize("field", ["gt_sem_seg", "pred_anomaly"])
-def test_missing_field_names_image(field):
-    sample = make_sample(4)
-    delattr(sample, field)
-    with pytest.raises(InputError, match=rf"scene_4\.png: .*{field}"):
-        run([sample])
-
-
-def test_scores_must_not_change_between_images():
-    samples = [make_sample(0), make_sample(1)]
-    samples[1].pred_anomaly = PixelData(data=samples[1].pred_anomaly.data)
-    with pytest.raises(InputError, match=r"scene_1\.png: scores \['anomaly'\]"):
-        run(samples)
-
-
-def test_ambiguous_labels_are_refused():
-    with pytest.raises(InputError, match="both 255"):
-        OpenSetMetric(unknown_label=255)
-    with pytest.raises(InputError, match="unknown_label=3 is also one of the 4 known classes"):
-        run([make_sample(0)], unknown_label=3)
 
 
 # Two processes

@@ -1,0 +1,118 @@
+"""What tools/run_protocol.py refuses, and the numbers of trials it takes."""
+
+import importlib.util
+from argparse import ArgumentTypeError
+
+import pytest
+import torch
+
+from mmosr.recognition_protocol import run_protocol
+from mmosr.utils import InputError
+
+from .tiny_protocol import ROOT, SCORES
+
+
+class TestRefused:
+    """Each in one line, before anything is trained."""
+
+    def run(self, folder, out, *, config="tiny.py", trials=(0,), **options):
+        run_protocol("cifar10_6-4", [folder / config], out, trials, **options)
+
+    def test_missing_data(self, folder, tmp_path):
+        options = {f"{p}_dataloader.dataset.data_root": "nowhere" for p in ("train", "val", "test")}
+        with pytest.raises(InputError, match=r"nowhere.*docs/image_data.md"):
+            self.run(folder, tmp_path / "out", cfg_options=options)
+        assert not (tmp_path / "out").exists()
+
+    def test_unknown_images_in_validation(self, folder, tmp_path):
+        options = {"val_dataloader.dataset.role": "test"}
+        with pytest.raises(InputError, match="the val data show 40 unknown images"):
+            self.run(folder, tmp_path / "out", cfg_options=options)
+
+    def test_no_unknown_image_in_the_test(self, folder, tmp_path):
+        options = {
+            "test_dataloader.dataset.role": "val",
+            "test_dataloader.dataset.data_prefix": "train",
+        }
+        with pytest.raises(InputError, match="the test data show no unknown image"):
+            self.run(folder, tmp_path / "out", cfg_options=options)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "message"),
+        [
+            ("train_dataloader.dataset.class_split", "protocol_a/svhn", "takes 'protocol_a/cif"),
+            (
+                "model.head.num_classes",
+                5,
+                "the model has 5 classes, and .* set model.head.num_c.*; --data conf",
+            ),
+            ("val_dataloader", None, "has no 'val_dataloader'"),
+        ],
+    )
+    def test_config_of_something_else(self, folder, tmp_path, key, value, message):
+        with pytest.raises(InputError, match=message):
+            self.run(folder, tmp_path / "out", cfg_options={key: value})
+        assert not (tmp_path / "out").exists()
+
+    def test_data_without_class_split(self, folder, tmp_path):
+        text = (folder / "tiny.py").read_text()
+        path = tmp_path / "plain.py"
+        path.write_text(text.replace('class_split="protocol_a/cifar10", trial=4, ', ""))
+        with pytest.raises(InputError, match="train_dataloader has no class_split"):
+            self.run(tmp_path, tmp_path / "out", config="plain.py")
+
+    def test_scores(self, folder, tmp_path):
+        with pytest.raises(InputError, match="movr"):
+            self.run(folder, tmp_path / "out", scores=["movr"])
+
+    def test_seeds_of_trials_that_are_seeds(self, folder, tmp_path):
+        with pytest.raises(InputError, match="differ by nothing but their seed: add --trials 0"):
+            run_protocol("ood_cifar10_isun", [folder / "tiny.py"], tmp_path / "out", seeds=[0, 1])
+
+    def test_trial(self, folder, tmp_path):
+        with pytest.raises(InputError, match="no trial 5: choose from 0-4"):
+            self.run(folder, tmp_path / "out", trials=[5])
+
+    def test_protocol(self, folder, tmp_path):
+        with pytest.raises(InputError, match="no protocol 'cifar10_6_4': did you mean cifar10_6-4"):
+            run_protocol("cifar10_6_4", [folder / "tiny.py"], tmp_path / "out")
+
+    def test_two_configs_of_one_name(self, folder, tmp_path):
+        (tmp_path / "tiny.py").write_text((folder / "tiny.py").read_text())
+        with pytest.raises(InputError, match="two configs are called tiny"):
+            run_protocol("cifar10_6-4", [folder / "tiny.py", tmp_path / "tiny.py"], tmp_path)
+
+    def test_a_folder_in_use(self, runs, folder):
+        with pytest.raises(InputError, match="holds a trial already: add --resume"):
+            self.run(folder, folder / "out", scores=SCORES)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            dict(scores=["cac"]),
+            dict(scores=SCORES, cfg_options={"train_dataloader.batch_size": 4}),
+        ],
+    )
+    def test_another_run(self, runs, folder, change):
+        with pytest.raises(InputError, match="cannot resume: .* with another config; choose"):
+            self.run(folder, folder / "out", resume=True, **change)
+
+    def test_other_versions(self, runs, folder):
+        path = folder / "out/tiny/trial_0/trial.json"
+        text = path.read_text()
+        path.write_text(text.replace(torch.__version__, "1.0"))
+        try:
+            with pytest.raises(InputError, match=r"another torch \(1.0 instead of"):
+                self.run(folder, folder / "out", scores=SCORES, resume=True)
+        finally:
+            path.write_text(text)
+
+
+def test_trial_numbers():
+    spec = importlib.util.spec_from_file_location("tool", ROOT / "tools/run_protocol.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.trial_numbers("0-2,4,1") == [0, 1, 2, 4]
+    for text in ("", "a", "2-1", "-1", "1-"):
+        with pytest.raises(ArgumentTypeError):
+            tool.trial_numbers(text)
