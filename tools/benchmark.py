@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mmosr.benchmark import run_benchmark
-from mmosr.benchmark.report import print_tables
+from mmosr.benchmark.terminal import print_tables
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import load_config, set_work_dir
 

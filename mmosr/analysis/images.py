@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
-from mmosr.engine.fit import fit_dataloader
+from mmosr.engine.fit_loader import fit_dataloader
 from mmosr.evaluation.rejection import UNKNOWN
 from mmosr.utils import InputError
 

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import nn
 
 from mmosr.engine.checkpoint import load_checkpoint_strict, load_statistics
-from mmosr.engine.fit import find_test_dataset, find_test_pipeline, loads_labels
+from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.config import load_config

@@ -19,9 +19,7 @@ from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_hist
 from mmosr.visualization.frames import draw_frames
 
 from .result import DatasetResult
-from .tables import FIGURES, THRESHOLD, in_percent, markdown, print_tables, undefined
-
-__all__ = ["print_tables", "write_report"]
+from .tables import FIGURES, THRESHOLD, in_percent, markdown, undefined
 
 FORMAT = 1  # of benchmark.json and benchmark.csv; grows when a key changes its meaning
 CLOSED_SET = ("aAcc", "mIoU", "mAcc")

@@ -1,4 +1,4 @@
-"""Tables of a benchmark, for people: GitHub markdown and the terminal.
+"""Tables of a benchmark, for people: how figures are written, and GitHub markdown.
 
 Figures are rounded here and nowhere else.
 """
@@ -9,11 +9,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
-
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import MAX_BITS
@@ -91,6 +86,19 @@ def heading(name: str) -> str:
     return name + _ARROWS[FIGURES[name]]
 
 
+def amounts(result: DatasetResult) -> str:
+    """How many images and pixels a data set has, and of which kind."""
+
+    def counted(number: int, of: int) -> str:
+        return f"{number:,} ({100 * number / of:.3g} %)" if of else f"{number:,}"
+
+    pixels, both = result.known + result.unknown + result.ignored, result.known + result.unknown
+    return (
+        f"{result.images:,} images, {pixels:,} pixels: {result.ignored:,} ignored; of the others "
+        f"{counted(result.unknown, both)} unknown, {counted(result.known, both)} known."
+    )
+
+
 def undefined(result: DatasetResult) -> str | None:
     """Why a data set has no curves, or None."""
     missing = [kind for kind in ("unknown", "known") if getattr(result, kind) == 0]
@@ -157,7 +165,7 @@ def _dataset_section(result: DatasetResult, pictures: Mapping[str, str]) -> list
     lines = [
         f"## {plain(result.name)}: {plain(protocol.title)}",
         "",
-        f"Protocol {code(protocol.identifier)}, version {protocol.version}. {_amounts(result)}",
+        f"Protocol {code(protocol.identifier)}, version {protocol.version}. {amounts(result)}",
         _labels(protocol),
     ]
     if protocol.components is not None:
@@ -185,17 +193,6 @@ def _labels(protocol: Protocol) -> str:
     if known == unknown == ignored:
         return f"Known, unknown, ignored: {known}."
     return f"Known: {known}. Unknown: {unknown}. Ignored: {ignored}."
-
-
-def _amounts(result: DatasetResult) -> str:
-    def counted(number: int, of: int) -> str:
-        return f"{number:,} ({100 * number / of:.3g} %)" if of else f"{number:,}"
-
-    pixels, both = result.known + result.unknown + result.ignored, result.known + result.unknown
-    return (
-        f"{result.images:,} images, {pixels:,} pixels: {result.ignored:,} ignored; of the others "
-        f"{counted(result.unknown, both)} unknown, {counted(result.known, both)} known."
-    )
 
 
 def _own_table(result: DatasetResult) -> list[str]:
@@ -262,48 +259,3 @@ def _foot_note(results: Sequence[DatasetResult]) -> list[str]:
         rules |= result.protocol.rules
     text = ". ".join(f"{plain(name)}: {plain(rule)}" for name, rule in rules.items())
     return [f"[^rules]: {text}."] if text else []
-
-
-# --- terminal -----------------------------------------------------------------------------------
-
-
-def print_tables(results: Sequence[DatasetResult], console: Console | None = None) -> None:
-    """Print a table for each data set, with the published results below ours.
-
-    Args:
-        results: One for each data set.
-        console: Default: standard output.
-    """
-    console = console or Console()
-    for result in results:
-        console.print(_terminal_table(result))
-        console.print()
-
-
-def _terminal_table(result: DatasetResult) -> Table:
-    names = figure_names(result)
-    protocol = result.protocol
-    table = Table(
-        title=escape(f"{result.name}: {protocol.title}"),
-        caption=escape(
-            f"protocol {protocol.identifier}, version {protocol.version}; {_amounts(result)}"
-        ),
-        box=box.SIMPLE_HEAD,
-        padding=0,
-        show_edge=False,
-    )
-    # In a narrow terminal names of scores are folded, and numbers stay whole.
-    table.add_column("score", overflow="fold")
-    for name in names:
-        table.add_column(heading(name).replace(" ", "\n"), justify="right", no_wrap=True)
-    for score, cells in table_cells(result).items():
-        table.add_row(
-            escape(score), *(f"[bold]{text}[/]" if best else text for text, best in cells)
-        )
-    if protocol.published:
-        table.add_section()
-        table.add_row("published:", style="dim")
-    for row in protocol.published:
-        cells = [format_figure(n, getattr(row, n)) if n in PUBLISHED else "" for n in names]
-        table.add_row(escape(row.method), *cells, style="dim")
-    return table

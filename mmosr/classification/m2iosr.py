@@ -8,7 +8,8 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmosr.methods.mutual_information import ClassGaussians, MutualInformation
+from mmosr.methods.class_gaussians import ClassGaussians
+from mmosr.methods.mutual_information import MutualInformation
 from mmosr.registry import MODEL_WRAPPERS, MODELS
 from mmosr.utils import InputError
 

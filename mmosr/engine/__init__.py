@@ -1,8 +1,9 @@
 """What happens around training and testing: optimisers, hooks, checkpoints."""
 
 from .bfloat16 import BFloat16OptimWrapper
-from .fit import fit_dataloader, fit_statistics
+from .fit import fit_statistics
 from .fit_hook import FitHook
+from .fit_loader import fit_dataloader
 from .joint_optimizer import JointOptimizer, MixtureOptimWrapperConstructor
 from .seed_hook import StepSeedHook
 from .visualization_hook import AnomalyVisualizationHook

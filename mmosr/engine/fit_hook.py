@@ -8,7 +8,8 @@ from mmosr.registry import HOOKS
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
-from .fit import fit_dataloader, fit_statistics, fittable_parts, keep_random_state
+from .fit import fit_statistics, fittable_parts, keep_random_state
+from .fit_loader import fit_dataloader
 
 
 @HOOKS.register_module()

@@ -6,8 +6,8 @@ import math
 
 from rich.console import Console
 
-from mmosr.benchmark.report import print_tables
 from mmosr.benchmark.tables import best_scores
+from mmosr.benchmark.terminal import print_tables
 from mmosr.evaluation.protocols import custom_protocol
 
 from .made_results import expected, make, samples

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from mmosr.methods.mutual_information import ClassGaussians, gaussian_kl
+from mmosr.methods.class_gaussians import ClassGaussians, gaussian_kl
 
 J = 2
 
