@@ -18,6 +18,7 @@ from mmengine.logging import print_log
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
+from .cpu import warn_of_slow_bfloat16
 from .environment import installed_version
 from .errors import InputError
 
@@ -133,6 +134,8 @@ def enable_amp(cfg: Config) -> None:
         cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
     elif kind not in (_AMP, _BFLOAT16):
         raise InputError(f"--amp works with optim_wrapper.type='OptimWrapper', not '{kind}'")
+    if not torch.cuda.is_available():
+        warn_of_slow_bfloat16()
 
 
 def fit_to_machine(cfg: Config) -> None:

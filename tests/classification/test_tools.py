@@ -1,9 +1,7 @@
 """Training, fitting and testing image models with the tools."""
 
 import json
-import runpy
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,8 +15,8 @@ from mmosr.evaluation.rejection import rejection_threshold
 from mmosr.registry import MODELS
 from mmosr.scores import set_scores
 from mmosr.utils.config import load_config
+from tests.in_process import load_tool
 
-ROOT = Path(__file__).parents[2]
 CLASSES, PER_CLASS = 3, 8
 CONFIG = """
 default_scope = "mmpretrain"
@@ -87,7 +85,7 @@ def folder(tmp_path_factory):
 def call(monkeypatch):
     def run(tool, *arguments):
         monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-        runpy.run_path(str(ROOT / "tools" / f"{tool}.py"))["main"]()
+        load_tool(tool).main()
 
     return run
 

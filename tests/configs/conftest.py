@@ -1,18 +1,13 @@
 """Tools run in this process, and small sets of scenes and of images."""
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from mmosr.datasets import write_demo_scenes
-from mmosr.utils.cli import run_tool
+from tests.in_process import run_in_process
 
 from .protocol_files import go_home, write_all
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -40,12 +35,6 @@ def call(monkeypatch, capsys):
     """Run a tool in this process: ``call('train', *arguments)``; it must end well."""
 
     def run(name, *arguments):
-        path = ROOT / "tools" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"tool_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        monkeypatch.chdir(ROOT)
         # Half of a short run would go into laying out the text of its config. mmengine imports
         # the function at the top (0.10) or where it is used (later).
         for place in ("mmengine.config.config", "yapf.yapflib.yapf_api"):
@@ -53,7 +42,7 @@ def call(monkeypatch, capsys):
                 f"{place}.FormatCode", lambda text, **_: (text, True), raising=False
             )
         capsys.readouterr()
-        status = run_tool(module.main)
+        status = run_in_process(name, *arguments)
         assert status in (0, None), capsys.readouterr().err
 
     return run

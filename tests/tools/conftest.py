@@ -1,15 +1,9 @@
 """Demo scenes and options that make the shipped configs tiny."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from mmosr.datasets import write_demo_scenes
-from mmosr.utils.cli import run_tool
-
-ROOT = Path(__file__).parents[2]
+from tests.in_process import run_in_process
 
 
 @pytest.fixture(scope="session")
@@ -42,18 +36,12 @@ def tiny_options(data_options):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
+def call(capsys):
     """Run a tool in this process: ``call('train', *arguments) -> (status, standard error)``."""
 
     def run(name, *arguments):
-        path = ROOT / "tools" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(f"tool_{name}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        monkeypatch.chdir(ROOT)
         capsys.readouterr()
-        status = run_tool(module.main)
+        status = run_in_process(name, *arguments)
         return status, capsys.readouterr().err
 
     return run

@@ -1,6 +1,5 @@
 """What tools/run_protocol.py refuses, and the numbers of trials it takes."""
 
-import importlib.util
 from argparse import ArgumentTypeError
 
 import pytest
@@ -8,8 +7,9 @@ import torch
 
 from mmosr.recognition_protocol import run_protocol
 from mmosr.utils import InputError
+from tests.in_process import load_tool
 
-from .tiny_protocol import ROOT, SCORES
+from .tiny_protocol import SCORES
 
 
 class TestRefused:
@@ -109,9 +109,7 @@ class TestRefused:
 
 
 def test_trial_numbers():
-    spec = importlib.util.spec_from_file_location("tool", ROOT / "tools/run_protocol.py")
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+    tool = load_tool("run_protocol")
     assert tool.trial_numbers("0-2,4,1") == [0, 1, 2, 4]
     for text in ("", "a", "2-1", "-1", "1-"):
         with pytest.raises(ArgumentTypeError):
