@@ -39,6 +39,13 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+# The hosts' own keep the anomaly scores of one view.
+TTA_MODELS = {
+    "SegTTAModel": "mmosr.OpenSetTTAModel",
+    "AverageClsScoreTTA": "mmosr.OpenSetClsTTAModel",
+}
+
+
 def require(cfg: Config, key: str, option: str):
     """A part of the config that an option needs."""
     if not cfg.get(key):
@@ -71,10 +78,9 @@ def set_tta(cfg: Config) -> None:
         dataset = dataset.dataset
     dataset.pipeline = require(cfg, "tta_pipeline", "--tta")
     tta_model = require(cfg, "tta_model", "--tta")
-    if tta_model.type in ("SegTTAModel", "mmseg.SegTTAModel") and cfg.model.type.startswith(
-        "mmosr."
-    ):
-        tta_model.type = "mmosr.OpenSetTTAModel"  # the host's keeps one view's anomaly map
+    host = str(tta_model.type).removeprefix(f"{cfg.get('default_scope')}.")
+    if host in TTA_MODELS and str(cfg.model.type).startswith("mmosr."):
+        tta_model.type = TTA_MODELS[host]
     tta_model.module = cfg.model
     cfg.model = tta_model
 

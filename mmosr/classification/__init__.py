@@ -14,6 +14,7 @@ from .m2iosr import M2IOSR, TwoPhaseDistributedDataParallel
 from .open_set_image_classifier import OpenSetImageClassifier
 from .proser import PROSER, PROSERClsHead
 from .rotation_head import RotationHead
+from .tta import OpenSetClsTTAModel
 
 __all__ = [
     "CACClsHead",
@@ -25,6 +26,7 @@ __all__ = [
     "MethodClsHead",
     "OSRCINet",
     "OpenSetClsHead",
+    "OpenSetClsTTAModel",
     "OpenSetImageClassifier",
     "PROSER",
     "PROSERClsHead",
