@@ -14,7 +14,14 @@ from mmosr.evaluation import OpenSetRecognitionMetric
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.cli import add_common_arguments, run_tool
-from mmosr.utils.config import check_data, check_has, fit_to_machine, load_config, set_work_dir
+from mmosr.utils.config import (
+    check_data,
+    check_has,
+    dicts,
+    fit_to_machine,
+    load_config,
+    set_work_dir,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -73,16 +80,47 @@ def set_drawing(cfg: Config, args: argparse.Namespace) -> None:
 
 
 def set_tta(cfg: Config) -> None:
-    dataset = cfg.test_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    dataset.pipeline = require(cfg, "tta_pipeline", "--tta")
+    images = cfg.get("default_scope") == "mmpretrain"
+    set_views(cfg, mirror=images and not cfg.get("tta_pipeline"))
+    if images and not cfg.get("tta_model"):
+        cfg.tta_model = dict(type="AverageClsScoreTTA")
     tta_model = require(cfg, "tta_model", "--tta")
     host = str(tta_model.type).removeprefix(f"{cfg.get('default_scope')}.")
     if host in TTA_MODELS and str(cfg.model.type).startswith("mmosr."):
         tta_model.type = TTA_MODELS[host]
     tta_model.module = cfg.model
     cfg.model = tta_model
+
+
+def set_views(cfg: Config, mirror: bool) -> None:
+    """Let the test data give several views of an image.
+
+    Args:
+        cfg: Changed in place.
+        mirror: Add a mirrored view to what each part of the data does, as mmpretrain's own tool
+            does, instead of taking ``tta_pipeline`` for all.
+    """
+    parts = [part for part in dicts(cfg.test_dataloader.dataset) if part.get("pipeline")]
+    if not parts:
+        raise InputError("--tta needs a pipeline in test_dataloader.dataset, which has none")
+    pipelines = [with_mirrored_view(part.pipeline) for part in parts]
+    if not mirror:
+        pipelines = [require(cfg, "tta_pipeline", "--tta")] * len(parts)
+        if any(part.pipeline != parts[0].pipeline for part in parts):
+            raise InputError(
+                "--tta would put the one tta_pipeline in place of all pipelines of "
+                "test_dataloader.dataset, and these differ: test the parts one at a time, or with "
+                "images leave tta_pipeline out, which adds a mirrored view to each"
+            )
+    for part, pipeline in zip(parts, pipelines, strict=True):
+        part.pipeline = pipeline
+
+
+def with_mirrored_view(pipeline: list[dict]) -> list[dict]:
+    """The pipeline with the image and its mirror image in its last step."""
+    *steps, pack = pipeline
+    flips = [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)]
+    return [*steps, dict(type="TestTimeAug", transforms=[flips, [pack]])]
 
 
 def set_fit_hook(cfg: Config) -> None:

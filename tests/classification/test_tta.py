@@ -23,17 +23,29 @@ model = dict(
     head=dict(type="LinearClsHead", in_channels=8, num_classes=4))
 test_dataloader = dict(
     batch_size=2, num_workers=0, sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(type="CustomDataset", data_root="{root}", data_prefix="", pipeline=[load, pack]))
+    dataset=dict(
+        type="mmosr.OpenSetTestData",
+        known=dict(
+            type="CustomDataset", data_root="{root}", data_prefix="", pipeline=[load, pack]),
+        unknown=dict(
+            type="mmosr.UnknownImages", host="CustomDataset", data_root="{root}", data_prefix="",
+            pipeline=[load, dict(type="Resize", scale=(5, 9)), pack])))
 test_evaluator = dict(type="mmosr.OpenSetRecognitionMetric")
 test_cfg = dict()
-tta_model = dict(type="{type}")
-views = [dict(flip, prob=0.0), dict(flip, prob=1.0)]
-tta_pipeline = [load, dict(type="TestTimeAug", transforms=[views, [pack]])]
 """
 FLIPPED = """
 _base_ = "plain.py"
-test_dataloader = dict(dataset=dict(pipeline=[
-    dict(type="LoadImageFromFile"), dict(type="RandomFlip", prob=1.0), dict(type="PackInputs")]))
+turn = dict(type="RandomFlip", prob=1.0)
+_base_.test_dataloader.dataset.known.pipeline.insert(1, turn)
+_base_.test_dataloader.dataset.unknown.pipeline.insert(2, turn)
+"""
+VIEWS = """
+_base_ = "plain.py"
+tta_model = dict(type="mmpretrain.AverageClsScoreTTA")
+views = [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)]
+tta_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="TestTimeAug", transforms=[views, [dict(type="PackInputs")]])]
 """
 
 
@@ -79,26 +91,43 @@ def folder(tmp_path_factory):
             path = root / "data" / f"class_{label}" / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             assert cv2.imwrite(str(path), generator.integers(0, 255, (6, 8, 3), np.uint8))
+    (root / "plain.py").write_text(CONFIG.replace("{root}", str(root / "data")))
+    (root / "flipped.py").write_text(FLIPPED)
+    (root / "views.py").write_text(VIEWS)
+    known = "test_dataloader = dict(dataset=dict(unknown=dict(pipeline=[*tta_pipeline[:1], "
+    (root / "same.py").write_text(VIEWS + known + "dict(type='PackInputs')])))\n")
     torch.save({"state_dict": build().state_dict(), "meta": {}}, root / "model.pth")
     return root
 
 
-@pytest.mark.parametrize("kind", ["AverageClsScoreTTA", "mmpretrain.AverageClsScoreTTA"])
-def test_the_tool_averages_the_views(folder, tmp_path, kind):
-    text = CONFIG.replace("{root}", str(folder / "data")).replace("{type}", kind)
-    (tmp_path / "plain.py").write_text(text)
-    (tmp_path / "flipped.py").write_text(FLIPPED)
+@pytest.fixture
+def table(folder, tmp_path):
+    """Function from a config and options to the rows that ``tools/test.py --out`` writes."""
 
-    def table(name, config, *options):
-        arguments = [folder / "model.pth", "--out", tmp_path / name, "--work-dir", tmp_path / "w"]
-        assert not run_in_process("test", tmp_path / config, *arguments, *options)
-        with (tmp_path / name / "images.csv").open(newline="") as file:
+    def run(config, *options):
+        arguments = [folder / "model.pth", "--out", tmp_path, "--work-dir", tmp_path, *options]
+        status = run_in_process("test", folder / config, *arguments)
+        if status:
+            return status
+        with (tmp_path / "images.csv").open(newline="") as file:
             return list(csv.DictReader(file))
 
-    views = table("whole", "plain.py"), table("turned", "flipped.py")
-    for *pair, both in zip(*views, table("both", "plain.py", "--tta"), strict=True):
+    return run
+
+
+def test_mirrored_views_of_parts_with_different_pipelines(table):
+    views = table("plain.py"), table("flipped.py")
+    for *pair, both in zip(*views, table("plain.py", "--tta"), strict=True):
         assert len({row["image"] for row in (*pair, both)}) == 1
         for score in ("energy", "msp"):
             values = [float(row[score]) for row in pair]
             assert abs(values[0] - values[1]) > 1e-4
             assert float(both[score]) == pytest.approx(np.mean(values), rel=1e-5)
+
+
+def test_views_of_the_config(table, capsys):
+    for one, other in zip(table("same.py", "--tta"), table("plain.py", "--tta"), strict=True):
+        if one["truth"] != "-1":
+            assert float(one["energy"]) == pytest.approx(float(other["energy"]), rel=1e-5)
+    assert table("views.py", "--tta") == 1
+    assert "and these differ" in capsys.readouterr().err.splitlines()[-1]
