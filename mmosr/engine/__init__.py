@@ -4,7 +4,8 @@ from .bfloat16 import BFloat16OptimWrapper
 from .fit import fit_statistics
 from .fit_hook import FitHook
 from .fit_loader import fit_dataloader
-from .joint_optimizer import JointOptimizer, MixtureOptimWrapperConstructor
+from .joint_optimizer import JointOptimizer
+from .mixture_optimizer import MixtureOptimWrapperConstructor
 from .seed_hook import StepSeedHook
 from .visualization_hook import AnomalyVisualizationHook
 

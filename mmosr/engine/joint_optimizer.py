@@ -1,16 +1,10 @@
-"""One optimiser step over two optimisers: the encoder's and the density's."""
+"""Several optimisers that step as one."""
 
-import copy
 from typing import Any
 
 import torch
-from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
-from torch import nn
 from torch.optim import Optimizer
 
-from mmosr.methods import GaussianMixture
-from mmosr.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmosr.utils import InputError
 
 
@@ -60,50 +54,3 @@ class JointOptimizer(Optimizer):
         for optimizer, state in zip(self.optimizers, states, strict=True):
             optimizer.load_state_dict(state)
         self._link()
-
-
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class MixtureOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Give the mixture parameters (theta) an optimiser of their own.
-
-    The encoder keeps ``optim_wrapper.optimizer`` and ``paramwise_cfg`` of the host config. Theta
-    has gradients of another scale and wants Adam with a small rate and no weight decay, whatever
-    the encoder uses; it follows the same schedule.
-
-    Config keys: those of any ``optim_wrapper``, and ``mixture``, the optimiser of theta, by default
-    ``dict(type='Adam', lr=1e-3, betas=(0.9, 0.99))``. An optimiser of another type gets just the
-    settings given.
-
-    Raises:
-        InputError: The model holds no Gaussian mixture.
-    """
-
-    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
-        optim_wrapper_cfg = dict(optim_wrapper_cfg)
-        mixture = {"type": "Adam", **(optim_wrapper_cfg.pop("mixture", None) or {})}
-        if mixture["type"] == "Adam":
-            mixture = {"lr": 1e-3, "betas": (0.9, 0.99), **mixture}
-        self.mixture_cfg = mixture
-        super().__init__(optim_wrapper_cfg, paramwise_cfg)
-
-    def __call__(self, model: nn.Module) -> OptimWrapper:
-        theta = [
-            p for m in model.modules() if isinstance(m, GaussianMixture) for p in m.parameters()
-        ]
-        if not theta:
-            raise InputError(
-                "optim_wrapper.constructor is MixtureOptimWrapperConstructor, but the model holds "
-                "no Gaussian mixture: use it with L-GMM models, or remove the key"
-            )
-        # Building a wrapper takes `type` out of its clip_grad; the second one needs it too.
-        cfg = copy.deepcopy(self.optim_wrapper_cfg)
-        wrapper = super().__call__(model)
-        own = {id(p) for p in theta}
-        groups = wrapper.optimizer.param_groups
-        for group in groups:
-            group["params"] = [p for p in group["params"] if id(p) not in own]
-        groups[:] = [group for group in groups if group["params"]]
-        mixture = OPTIMIZERS.build(dict(self.mixture_cfg, params=theta))
-        cfg = dict(cfg, optimizer=JointOptimizer(wrapper.optimizer, mixture))
-        cfg.setdefault("type", "OptimWrapper")
-        return OPTIM_WRAPPERS.build(cfg)

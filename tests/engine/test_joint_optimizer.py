@@ -4,38 +4,11 @@ import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
-from mmengine.optim import LinearLR, OptimWrapper, build_optim_wrapper
-from torch import nn
+from mmengine.optim import LinearLR, build_optim_wrapper
 
-from mmosr.engine import JointOptimizer
-from mmosr.methods import GaussianMixtureClassifier
 from mmosr.utils import InputError
 
-SGD = dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=0.01)
-
-
-def make_model() -> nn.Sequential:
-    torch.manual_seed(0)
-    density = GaussianMixtureClassifier(8, 3, embed_dims=4, normalization="layer")
-    return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), density)
-
-
-def make_wrapper(model: nn.Module, **settings) -> OptimWrapper:
-    cfg = dict(
-        type="OptimWrapper",
-        constructor="mmosr.MixtureOptimWrapperConstructor",
-        optimizer=dict(SGD),
-    )
-    return build_optim_wrapper(model, {**cfg, **settings})
-
-
-def make_loss(model: nn.Sequential, step: int) -> torch.Tensor:
-    torch.manual_seed(100 + step)
-    features, labels = torch.randn(16, 6), torch.randint(3, (16,))
-    embedding = model[2].embed(model[:2](features))
-    losses = model[2].loss(embedding, labels)
-    return F.cross_entropy(model[2].class_scores(embedding), labels) + losses["loss_mle"]
+from .mixture_toy import SGD, make_loss, make_model, make_wrapper, phi_of, theta_of
 
 
 def train(model, wrapper, steps, scheduler=None):
@@ -45,94 +18,9 @@ def train(model, wrapper, steps, scheduler=None):
             scheduler.step()
 
 
-def theta_of(model):
-    return list(model[2].mixture.parameters())
-
-
-def phi_of(model):
-    own = {id(p) for p in theta_of(model)}
-    return [p for p in model.parameters() if id(p) not in own]
-
-
 def assert_same_parameters(model, other):
     for (name, value), twin in zip(model.named_parameters(), other.parameters(), strict=True):
         assert torch.equal(value, twin), name
-
-
-class TestConstructor:
-    def test_each_parameter_once_in_the_right_optimizer(self):
-        model = make_model()
-        optimizer = make_wrapper(model).optimizer
-        assert isinstance(optimizer, JointOptimizer)
-        sgd, adam = optimizer.optimizers
-        assert isinstance(sgd, torch.optim.SGD) and isinstance(adam, torch.optim.Adam)
-
-        def ids(part):
-            return sorted(id(p) for group in part.param_groups for p in group["params"])
-
-        assert ids(adam) == sorted(map(id, theta_of(model)))
-        assert ids(sgd) == sorted(map(id, phi_of(model)))
-        assert ids(optimizer) == sorted(map(id, model.parameters()))
-
-    def test_settings(self):
-        sgd, adam = make_wrapper(make_model()).optimizer.optimizers
-        for name in ("lr", "momentum", "weight_decay"):
-            assert sgd.param_groups[0][name] == SGD[name]
-        group = adam.param_groups[0]
-        assert (group["lr"], group["betas"], group["weight_decay"]) == (1e-3, (0.9, 0.99), 0)
-        _, adam = make_wrapper(make_model(), mixture=dict(lr=0.02)).optimizer.optimizers
-        assert (adam.param_groups[0]["lr"], adam.param_groups[0]["betas"]) == (0.02, (0.9, 0.99))
-        _, other = make_wrapper(make_model(), mixture=dict(type="SGD", lr=0.3)).optimizer.optimizers
-        assert isinstance(other, torch.optim.SGD) and other.param_groups[0]["lr"] == 0.3
-
-    def test_paramwise_options(self):
-        model = make_model()
-        paramwise = dict(
-            custom_keys={"projection": dict(lr_mult=10.0, decay_mult=0.0), "mixture": dict()},
-            bias_decay_mult=0.0,
-        )
-        optimizer = make_wrapper(model, paramwise_cfg=paramwise).optimizer
-        settings = {id(p): g for g in optimizer.param_groups for p in g["params"]}
-        assert len(settings) == sum(len(g["params"]) for g in optimizer.param_groups) == 6
-        projection = settings[id(model[2].projection.weight)]
-        assert projection["lr"] == pytest.approx(1.0) and projection["weight_decay"] == 0
-        assert settings[id(model[0].weight)]["lr"] == 0.1
-        assert settings[id(model[0].weight)]["weight_decay"] == 0.01
-        assert settings[id(model[0].bias)]["weight_decay"] == 0
-        assert settings[id(model[2].mixture.means)]["lr"] == 1e-3
-
-    @pytest.mark.parametrize(
-        ("clip", "name"),
-        [(dict(max_norm=0.1), "grad_norm"), (dict(type="value", clip_value=0.1), "grad_value")],
-    )
-    def test_clipping_reaches_both(self, clip, name):
-        model, cfg = make_model(), copy.deepcopy(clip)
-        wrapper = make_wrapper(model, clip_grad=cfg)
-        assert wrapper.grad_name == name
-        make_loss(model, 0).mul(1000).backward()
-        wrapper._clip_grad()
-        grads = torch.cat([p.grad.flatten() for p in model.parameters()])
-        size = grads.norm() if name == "grad_norm" else grads.abs().max()
-        assert size.item() == pytest.approx(0.1, rel=1e-4)
-
-    def test_any_wrapper(self):
-        wrapper = make_wrapper(make_model(), type="mmosr.BFloat16OptimWrapper")
-        assert type(wrapper).__name__ == "BFloat16OptimWrapper"
-        assert len(wrapper.optimizer.optimizers) == 2
-
-    def test_accumulation(self):
-        model, other = make_model(), make_model()
-        train(model, make_wrapper(model, accumulative_counts=2), range(2))
-        wrapper = make_wrapper(other)
-        # The losses are made first: accumulating must not have moved anything in between.
-        (sum(make_loss(other, step) for step in range(2)) / 2).backward()
-        wrapper.step()
-        for value, twin in zip(model.parameters(), other.parameters(), strict=True):
-            torch.testing.assert_close(value, twin)
-
-    def test_model_without_mixture(self):
-        with pytest.raises(InputError, match="the model holds no Gaussian mixture"):
-            make_wrapper(nn.Linear(3, 3))
 
 
 class TestStep:
@@ -170,6 +58,16 @@ class TestStep:
         other = make_model()
         train(other, make_wrapper(other), range(1))
         assert_same_parameters(model, other)
+
+    def test_accumulation(self):
+        model, other = make_model(), make_model()
+        train(model, make_wrapper(model, accumulative_counts=2), range(2))
+        wrapper = make_wrapper(other)
+        # The losses are made first: accumulating must not have moved anything in between.
+        (sum(make_loss(other, step) for step in range(2)) / 2).backward()
+        wrapper.step()
+        for value, twin in zip(model.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(value, twin)
 
     def test_zero_grad(self):
         model = make_model()
