@@ -8,12 +8,12 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmosr.engine import check_optimizer
 from mmosr.engine.checkpoint import check_safe
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import (
     check_data,
     check_has,
-    check_optimizer,
     enable_amp,
     fit_to_machine,
     load_config,
@@ -69,7 +69,7 @@ def main() -> None:
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     if cfg.get("resume") and cfg.get("load_from"):
         check_safe(cfg.load_from, args.trust_checkpoint, runner.model)
-    check_optimizer(cfg)
+    check_optimizer(cfg, runner.model)
     runner.train()
 
 

@@ -6,6 +6,7 @@ from .fit_hook import FitHook
 from .fit_loader import fit_dataloader
 from .joint_optimizer import JointOptimizer
 from .mixture_optimizer import MixtureOptimWrapperConstructor
+from .optimizer_check import check_optimizer
 from .seed_hook import StepSeedHook
 from .visualization_hook import AnomalyVisualizationHook
 
@@ -16,6 +17,7 @@ __all__ = [
     "JointOptimizer",
     "MixtureOptimWrapperConstructor",
     "StepSeedHook",
+    "check_optimizer",
     "fit_dataloader",
     "fit_statistics",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from mmosr.engine import check_optimizer
 from mmosr.evaluation.image_protocols import ImageProtocol, load_image_protocol
 from mmosr.utils import InputError
 
@@ -122,13 +123,16 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
     """Build the data and the model of a trial, and forget them.
 
     Raises:
-        InputError: See :func:`~mmosr.recognition_protocol.data.describe_data`, the model is not
-            made for the number of known classes, or its checkpoint was trained with other data.
+        InputError: See :func:`~mmosr.recognition_protocol.data.describe_data` and
+            :func:`~mmosr.engine.check_optimizer`, the model is not made for the number of known
+            classes, or its checkpoint was trained with other data.
     """
     cfg = job.config
     check_data_of(job.record["trained"], describe_data(cfg, protocol))
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
     model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
+    if not job.record["trained"]:
+        check_optimizer(cfg, model)
     classes = getattr(model, "known_classes", None)
     if classes is None:
         raise InputError(

@@ -20,12 +20,13 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mmosr.engine import check_optimizer
 from mmosr.engine.checkpoint import check_safe
 from mmosr.evaluation.image_protocols import load_image_protocol
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
-from mmosr.utils.config import check_optimizer, fit_to_machine
+from mmosr.utils.config import fit_to_machine
 from mmosr.utils.hashes import file_hash
 
 from .data import describe_data
@@ -127,7 +128,7 @@ def train(cfg: Config, work_dir: Path) -> Path:
     if cfg.load_from:
         check_safe(cfg.load_from)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
-    check_optimizer(cfg)
+    check_optimizer(cfg, runner.model)
     runner.train()
     last = last_checkpoint(work_dir)
     if last is None:

@@ -15,7 +15,6 @@ import torch
 from mmengine.config import Config
 from mmengine.config import utils as config_utils
 from mmengine.logging import print_log
-from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 
 from .cpu import warn_of_slow_bfloat16
@@ -201,23 +200,6 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
                     f"{loader}: image folder {folder} does not exist; docs/data.md says how to "
                     "get and arrange each data set"
                 )
-
-
-def check_optimizer(cfg: Config) -> None:
-    """Check that the optimizer exists; mmengine's own error does not name it.
-
-    Call it once the runner is built, since that sets the scope in which names are looked up.
-
-    Raises:
-        InputError: If no optimizer has the name.
-    """
-    kind = (cfg.get("optim_wrapper", {}).get("optimizer") or {}).get("type")
-    with OPTIMIZERS.switch_scope_and_registry(None) as registry:
-        if not isinstance(kind, str) or registry.get(kind) is not None:
-            return
-    close = difflib.get_close_matches(kind, list(OPTIMIZERS.module_dict), n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    raise InputError(f"optim_wrapper.optimizer: no optimizer '{kind}'{hint}")
 
 
 def dicts(node: Any) -> Iterator[dict]:

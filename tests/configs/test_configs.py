@@ -1,6 +1,7 @@
 """Every config builds, and twins differ only where they should."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -13,6 +14,7 @@ from mmengine.visualization import Visualizer
 from mmseg.registry import MODELS
 
 from mmosr.datasets import OpenSetSegDataset
+from mmosr.engine import check_optimizer
 
 from .support import CONFIGS, LOADERS, METHODS, ROOT, build, dataset, leaves
 
@@ -84,12 +86,13 @@ class TestEveryConfig:
         """Every parameter once, with the rate and the decay that the schedule states for it."""
         cfg, model = built
         expected = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+        check_optimizer(cfg, model)
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         seen = [id(p) for group in wrapper.optimizer.param_groups for p in group["params"]]
         assert len(seen) == len(expected) and set(seen) == expected.keys()
         theta = [name for name in expected.values() if ".mixture." in name]
         assert len(theta) == (2 if "lgmm_" in cfg.filename else 0)
-        optimizer, network = cfg.optim_wrapper.optimizer, cfg.filename.split("_")[1]
+        optimizer, network = cfg.optim_wrapper.optimizer, Path(cfg.filename).name.split("_")[1]
         assert optimizer.type == {"deeplabv3plus": "SGD", "segformer": "AdamW"}[network]
         fine_tuned = network == "segformer" and "Pretrained" in str(cfg.model.backbone.init_cfg)
         for group in wrapper.optimizer.param_groups:

@@ -9,6 +9,7 @@ from mmengine.registry import DATA_SAMPLERS, HOOKS, PARAM_SCHEDULERS, init_defau
 from mmpretrain.registry import DATASETS
 
 from mmosr.datasets import load_split
+from mmosr.engine import check_optimizer
 from mmosr.evaluation.image_protocols import load_image_protocol
 from mmosr.recognition_protocol.config import trial_config
 
@@ -90,6 +91,7 @@ class TestEveryConfig:
 
     def test_optimiser(self, built):
         name, cfg, model = built
+        check_optimizer(cfg, model)
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         groups = wrapper.optimizer.param_groups
         seen = [id(p) for group in groups for p in group["params"]]

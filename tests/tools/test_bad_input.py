@@ -61,6 +61,11 @@ def test_the_process_ends_with_a_failing_status():
         ("model.decode_head.host=NoHead", ["NoHead"]),
         ("model.decode_head.chanels=3", ["chanels"]),
         ("optim_wrapper.optimizer.type=SGDD", ["SGDD"]),
+        ("optim_wrapper.encoder_constructor=No", ["optim_wrapper.encoder_constructor", "'No'"]),
+        (
+            "optim_wrapper.constructor=DefaultOptimWrapperConstructor",
+            ["the mixture of L-GMM", "mmosr.MixtureOptimWrapperConstructor"],
+        ),
         ("train_dataloader.batch_sise=3", ["batch_sise"]),
     ],
 )

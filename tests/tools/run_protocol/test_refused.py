@@ -54,6 +54,12 @@ class TestRefused:
             self.run(folder, tmp_path / "out", cfg_options={key: value})
         assert not (tmp_path / "out").exists()
 
+    def test_a_mixture_without_an_optimizer_of_its_own(self, folder, tmp_path):
+        options = {"model.head.type": "mmosr.LGMMClsHead", "model.score": "likelihood"}
+        with pytest.raises(InputError, match="the mixture of L-GMM would be trained with the enc"):
+            self.run(folder, tmp_path / "out", cfg_options=options)
+        assert not (tmp_path / "out").exists()
+
     def test_data_without_class_split(self, folder, tmp_path):
         text = (folder / "tiny.py").read_text()
         path = tmp_path / "plain.py"
