@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import torch
 from mmpretrain.models.classifiers import ImageClassifier
-from mmpretrain.models.heads import ClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
@@ -17,6 +16,7 @@ from mmosr.utils import InputError
 
 from .fitting import fit_step
 from .heads import Features, OpenSetClsHead, known_labels, soft_targets
+from .plain_heads import count_classes, last_linear, logits_of
 
 
 @dataclass
@@ -37,7 +37,8 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     which has the least ``gamma`` of eq. 8.
 
     A plain head gives the post-hoc scores: its class scores are the logits, and its features what
-    enters its last linear layer.
+    enters its last linear layer. Where the head has no layer, as mmpretrain's ``ClsHead`` behind
+    VGG, that is the last linear layer before it.
 
     Args:
         *args: As the host.
@@ -76,20 +77,20 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
         """Number of class scores C.
 
         Raises:
-            InputError: The head gives no softmax class scores.
+            InputError: The head gives no softmax class scores, or nothing tells their number.
         """
-        return count_classes(self.head)
+        return count_classes(self)
 
     @property
     def last_layer(self) -> nn.Module | None:
         """What turns features ``(N, D)`` into class scores; None where that is not one layer."""
-        return last_linear(self.head) if self.classifier is None else self.classifier
+        return last_linear(self) if self.classifier is None else self.classifier
 
     @property
     def feature_dims(self) -> int | None:
         if self.classifier is not None:
             return self.classifier.in_channels
-        layer = last_linear(self.head)
+        layer = last_linear(self)
         return None if layer is None else layer.in_features
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
@@ -134,7 +135,9 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     def catch(self) -> Iterator[Caught]:
         """Collect what passes through the head for a while."""
         caught = Caught()
-        hooks = [self.head.register_forward_hook(lambda _, i, out: caught.logits.append(out))]
+        hooks = [
+            self.head.register_forward_hook(lambda _, i, out: caught.logits.append(logits_of(out)))
+        ]
         if self.last_layer is not None:
             hooks.append(
                 self.last_layer.register_forward_pre_hook(
@@ -149,7 +152,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
 
     def logits_function(self, inputs: Tensor) -> Tensor:
         """From network inputs to class scores ``(N, C)``, with their gradient."""
-        return self.head(self.extract_feat(inputs))
+        return logits_of(self.head(self.extract_feat(inputs)))
 
     def _score(self, name: str, inputs: Tensor, caught: Caught) -> Tensor:
         space, function = self.score_space(name), self.score_function(name)
@@ -175,43 +178,6 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
         """See :func:`~mmosr.classification.fitting.fit_step`."""
         fit_step(self, data, parts)
-
-
-def count_classes(head: nn.Module | None) -> int:
-    """Number of class scores of a head of mmpretrain.
-
-    Raises:
-        InputError: Its predictions are not the softmax of one logit a class.
-    """
-    kind = type(head)
-    usual = isinstance(head, ClsHead) and all(
-        getattr(kind, name) is getattr(ClsHead, name) for name in ("predict", "_get_predictions")
-    )
-    layers = linear_layers(head) if usual else []
-    if not usual or not (hasattr(head, "num_classes") or layers):
-        name = "none" if head is None else kind.__name__
-        raise InputError(
-            f"head {name} gives no softmax over classes, so anomaly scores have no meaning: use "
-            "a head for one label an image, such as LinearClsHead or mmosr.OpenSetClsHead"
-        )
-    # VigClsHead does not keep the number.
-    return getattr(head, "num_classes", None) or layers[-1].out_features
-
-
-def last_linear(head: nn.Module) -> nn.Linear | None:
-    """The linear layer of a plain head that gives the logits.
-
-    It is the one with as many outputs as there are classes. None where there is none or where
-    there are several, as in distilled transformers, whose logits are a mean over two layers.
-    """
-    classes = count_classes(head)
-    layers = [layer for layer in linear_layers(head) if layer.out_features == classes]
-    return layers[0] if len(layers) == 1 else None
-
-
-def linear_layers(head: nn.Module) -> list[nn.Linear]:
-    """All linear layers of a head, in the order in which they were made."""
-    return [part for part in head.modules() if isinstance(part, nn.Linear)]
 
 
 def _first(feats: Features, count: int) -> Features:

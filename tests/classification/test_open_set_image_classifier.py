@@ -14,7 +14,6 @@ from .toy import (
     HEADS,
     OPEN_SET,
     C,
-    D,
     build,
     features_of,
     fit,
@@ -266,7 +265,6 @@ class TestRefusedHeads:
         "head",
         [
             dict(type="MultiLabelLinearClsHead"),
-            dict(type="ConformerHead", in_channels=[D, D]),
             dict(type="CSRAClsHead", num_heads=1, lam=0.1),
         ],
     )

@@ -29,7 +29,8 @@ class ImageBackbone(nn.Module):
 
     Args:
         layout: ``rows``: ``(N, D)``; ``maps``: ``(N, D, 1, 1)``; ``tokens``: a list of patch tokens
-            and the class token; ``two tokens``: class and distillation token as well.
+            and the class token; ``two tokens``: class and distillation token as well; ``branches``:
+            rows and rows, as of a network of two branches.
     """
 
     def __init__(self, layout="rows"):
@@ -44,6 +45,7 @@ class ImageBackbone(nn.Module):
             "maps": rows[..., None, None],
             "tokens": [maps, rows],
             "two tokens": [maps, rows, rows.flip(1)],
+            "branches": [rows, rows.flip(1)],
         }[self.layout]
         return maps, last
 
