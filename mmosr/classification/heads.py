@@ -15,9 +15,10 @@ from mmosr.methods.recipes import CAC, CPN, LGMM, MOVR, RPL, Recipe
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
+from .features import Branch, Features, feature_vectors
+
 # No label of a class, for losses that leave one value out: their own default, 255, is a class here.
 IGNORED = -100
-Features = Sequence[Tensor | Sequence[Tensor]]
 
 
 def labels_of(samples: Sequence[DataSample]) -> Tensor:
@@ -51,6 +52,9 @@ class OpenSetClsHead(ClsHead):
         in_channels: Channels D of the features.
         num_classes: Known classes C.
         mirror_fit: Statistics of the classifier count each image twice, as it is and mirrored.
+        branch: For backbones of several feature vectors an image, such as the two tokens of
+            ``DistilledVisionTransformer`` and the two branches of ``Conformer``: the number of the
+            one that counts, from 0, or ``'all'`` for all of them side by side.
         **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of the host; ``loss`` is one of
             mmpretrain's or a :class:`~mmosr.methods.ClassScoreLoss`.
     """
@@ -61,10 +65,12 @@ class OpenSetClsHead(ClsHead):
         in_channels: int,
         num_classes: int,
         mirror_fit: bool = False,
+        branch: Branch = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
         self.in_channels, self.num_classes, self.mirror_fit = in_channels, num_classes, mirror_fit
+        self.branch = branch
         self.classifier = MODELS.build(
             dict(classifier, in_channels=in_channels, num_classes=num_classes)
         )
@@ -76,28 +82,8 @@ class OpenSetClsHead(ClsHead):
         return own_loss or isinstance(self.loss_module, ClassScoreLoss)
 
     def pre_logits(self, feats: Features) -> Tensor:
-        """Features ``(N, D)`` of the last stage.
-
-        Of a list, as vision transformers give, the last item; ``(N, D, 1, 1)`` is flattened.
-
-        Raises:
-            InputError: Feature maps, or another number of channels.
-        """
-        features = feats[-1]
-        if isinstance(features, (list, tuple)):
-            features = features[-1]
-        if features[0].numel() != features.shape[1]:
-            raise InputError(
-                f"{type(self).__name__} takes features (N, D), got maps {tuple(features.shape)}: "
-                "set neck=dict(type='GlobalAveragePooling') in the model"
-            )
-        features = features.flatten(1)
-        if features.shape[1] != self.in_channels:
-            raise InputError(
-                f"{type(self).__name__}: in_channels is {self.in_channels}, and the features have "
-                f"{features.shape[1]} channels: set head.in_channels={features.shape[1]}"
-            )
-        return features
+        """Features ``(N, D)`` of the last stage, see :func:`feature_vectors`."""
+        return feature_vectors(feats, self.in_channels, self.branch, type(self).__name__)
 
     def forward(self, feats: Features) -> Tensor:
         """Class scores ``(N, C)``."""

@@ -14,8 +14,9 @@ from mmosr.registry import MODELS, SCORES
 from mmosr.scores import Fitted, Score, ScoredModel
 from mmosr.utils import InputError
 
+from .features import Features, check_gives_features
 from .fitting import fit_step
-from .heads import Features, OpenSetClsHead, known_labels, soft_targets
+from .heads import OpenSetClsHead, known_labels, soft_targets
 from .plain_heads import count_classes, last_linear, logits_of
 
 
@@ -51,13 +52,16 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
 
     Raises:
         InputError: A score that this model does not have, a head without softmax class scores (such
-            as a multi-label one), or mixing augmentations where the head needs hard labels.
+            as a multi-label one), an open-set head on a backbone that ends in class scores, or
+            mixing augmentations where the head needs hard labels.
     """
 
     host_type = ImageClassifier
 
     def __init__(self, *args, rotation_head: dict | None = None, **kwargs) -> None:
         super().__init__(*args, **kwargs)
+        if isinstance(self.head, OpenSetClsHead):
+            check_gives_features(self.backbone)
         mixes = getattr(self.data_preprocessor, "batch_augments", None) is not None
         if mixes and isinstance(self.head, OpenSetClsHead) and self.head.needs_hard_labels:
             raise soft_targets(self.head)
