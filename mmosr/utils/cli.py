@@ -18,6 +18,7 @@ from .errors import InputError
 
 DEBUG_VARIABLE = "MMOSR_DEBUG"
 _BUILD_FILE = os.path.join("mmengine", "registry", "build_functions.py")
+_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 _WORKER = re.compile(r"^Caught (\w+) in DataLoader worker process \d+")
 
 
@@ -135,7 +136,14 @@ def explain(error: BaseException) -> str | None:
     if _while_building(error) and isinstance(
         error, (TypeError, ValueError, AssertionError, ImportError)
     ):
-        return one_line(f"the config does not build: {text or type(error).__name__}")
+        hint = ""
+        argument = _UNEXPECTED.search(text)
+        if argument:
+            hint = (
+                f": remove {argument[1]}; where it comes from the config that is inherited, write "
+                "_delete_=True beside the new type"
+            )
+        return one_line(f"the config does not build: {text or type(error).__name__}{hint}")
     if text.startswith("Expected more than 1 value per channel when training"):
         return "batch normalisation needs at least 2 images: set train_dataloader.batch_size=2"
     if type(error).__name__ == "OutOfMemoryError":
