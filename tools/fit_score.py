@@ -26,7 +26,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmosr.engine import fit_dataloader, fit_statistics
-from mmosr.engine.checkpoint import SCORE_STATISTICS, check_fits, read_checkpoint, unwrap
+from mmosr.engine.checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
 from mmosr.engine.fit import CLASSIFIER, fittable_parts
 from mmosr.registry import SCORES
 from mmosr.scores import FittedScore, set_scores
@@ -117,7 +117,7 @@ def _is_fitted(part: object) -> bool:
 
 def load(model: nn.Module, content: dict, names: list[str], path: str) -> list[str]:
     """Load the weights; the classifier comes along in ``names`` if it is still to be fitted."""
-    model.load_state_dict(check_fits(model, content, path))
+    load_weights(model, content, path)
     if CLASSIFIER in fittable_parts(model) and not model.classifier.fitted:
         # The class scores that other scores are fitted on need it.
         names = list(dict.fromkeys([CLASSIFIER, *names]))

@@ -18,6 +18,8 @@ from torch import nn
 
 from mmosr.utils import InputError
 
+from .arriving_weights import differences
+
 # Key of the fitted statistics of post-hoc scores, beside the state dict.
 SCORE_STATISTICS = "score_statistics"
 _STATISTICS = ("min", "max", "mean", "current")
@@ -172,9 +174,23 @@ def load_checkpoint_strict(
             another shape. The model is then unchanged.
     """
     checkpoint = read_checkpoint(path, trust)
-    state = check_fits(model, checkpoint, path)
-    unwrap(model).load_state_dict(state, strict=True)
+    load_weights(model, checkpoint, path)
     return checkpoint
+
+
+def load_weights(model: nn.Module, checkpoint: dict[str, Any], name: str | os.PathLike) -> None:
+    """Load the weights in the content of a checkpoint file.
+
+    Args:
+        model: See :func:`load_checkpoint_strict`.
+        checkpoint: Content of a checkpoint file.
+        name: What to call the checkpoint in an error.
+
+    Raises:
+        InputError: See :func:`check_fits`. The model is then unchanged.
+    """
+    # Not strict: what the model takes out of the state dict itself would count as missing.
+    unwrap(model).load_state_dict(check_fits(model, checkpoint, name), strict=False)
 
 
 def load_statistics(model: nn.Module, checkpoint: dict[str, Any]) -> None:
@@ -199,37 +215,39 @@ def check_fits(
 ) -> OrderedDict[str, torch.Tensor]:
     """Compare the weights in a checkpoint with those of a model.
 
+    They are compared as they arrive in the model, see
+    :func:`~mmosr.engine.arriving_weights.differences`.
+
     Args:
         model: See :func:`load_checkpoint_strict`.
         checkpoint: Content of a checkpoint file.
         name: What to call the checkpoint in an error.
 
     Returns:
-        The weights, without the prefix of a distributed wrapper.
+        The weights, without the prefix of a distributed wrapper, not yet converted.
 
     Raises:
         InputError: One line with the number of keys that differ and the first of each kind.
     """
+    state = _weights(checkpoint, name)
+    found = differences(unwrap(model), state)
+    if found:
+        raise InputError(
+            f"checkpoint {name} is of another model: keys {found}; "
+            "give the config it was trained with"
+        )
+    return state
+
+
+def _weights(checkpoint: dict[str, Any], name: str | os.PathLike) -> OrderedDict[str, torch.Tensor]:
     weights = checkpoint.get("state_dict", checkpoint)
     if not isinstance(weights, dict) or not any(torch.is_tensor(v) for v in weights.values()):
         raise InputError(f"checkpoint {name} holds no weights (no state_dict)")
     state = OrderedDict((re.sub(r"^module\.", "", key), v) for key, v in weights.items())
-    own = unwrap(model).state_dict()
-    kinds = {
-        "missing": [key for key in own if key not in state],
-        "unexpected": [key for key in state if key not in own],
-        "of another shape": [
-            f"{key} {_shape(state[key])} instead of {_shape(value)}"
-            for key, value in own.items()
-            if key in state and _shape(state[key]) != _shape(value)
-        ],
-    }
-    found = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in kinds.items() if keys]
-    if found:
-        raise InputError(
-            f"checkpoint {name} is of another model: keys {', '.join(found)}; "
-            "give the config it was trained with"
-        )
+    versions = getattr(weights, "_metadata", None)
+    if versions is not None:
+        # Which conversions a module needs.
+        state._metadata = {re.sub(r"^module(\.|$)", "", key): v for key, v in versions.items()}
     return state
 
 
@@ -238,14 +256,6 @@ def unwrap(model: nn.Module) -> nn.Module:
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    return tuple(value.shape) if torch.is_tensor(value) else None
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:2]) + (", ..." if len(keys) > 2 else "")
 
 
 def _first_line(error: Exception) -> str:
