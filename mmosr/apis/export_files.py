@@ -19,7 +19,8 @@ from mmosr.visualization.pictures import (
     write_score,
 )
 
-from .inference import AnomalyResult, inference_pipeline
+from .image_loading import inference_pipeline
+from .inference import AnomalyResult
 
 OUTPUTS = ("score.npy", "pred.png", "heatmap.png", "overlay.png", "pred_color.png")
 RECORD = "export.json"

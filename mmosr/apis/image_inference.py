@@ -37,7 +37,7 @@ class ImageAnomalyResult:
 
 
 class ImageInferencer(Inferencer):
-    """Anomaly scores of images given as paths or as arrays; results: `ImageAnomalyResult`.
+    """Anomaly scores of images given as paths, arrays or PIL images; results: `ImageAnomalyResult`.
 
     Example:
         >>> model = init_model("configs/lgmm_osrcinet_cifar10-6-4.py", "latest.pth")

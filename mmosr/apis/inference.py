@@ -2,12 +2,12 @@
 
 import copy
 import os
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -18,16 +18,15 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
-from PIL import Image, UnidentifiedImageError
 from torch import nn
 
 from mmosr.engine.checkpoint import load_checkpoint_strict, load_statistics
-from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
+from mmosr.engine.fit_loader import find_test_dataset
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
 from mmosr.utils.config import load_config
 
-ImageInput = str | os.PathLike | np.ndarray
+from .image_loading import ImageInput, ImageLoader
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class AnomalyResult:
 
 def init_model(
     config: str | os.PathLike | Config,
-    checkpoint: str | os.PathLike,
+    checkpoint: str | os.PathLike | None,
     device: str | None = None,
     cfg_options: dict | None = None,
     score: str | Sequence[str] | None = None,
@@ -59,7 +58,8 @@ def init_model(
 
     Args:
         config: Config file, or its content; not changed.
-        checkpoint: Checkpoint file. Every key and shape must fit.
+        checkpoint: Checkpoint file. Every key and shape must fit. With None the weights are random,
+            with a warning.
         device: Such as ``cpu`` or ``cuda:1``; default: the first GPU, or the CPU without one.
         cfg_options: Settings merged into the config.
         score: Anomaly score or scores in place of the config's. A plain mmseg ``EncoderDecoder``
@@ -84,7 +84,11 @@ def init_model(
     if score is not None:
         set_scores(config.model, score)
     model = MODELS.build(config.model)
-    content = load_checkpoint_strict(model, checkpoint, trust=trust)
+    if checkpoint is None:
+        warnings.warn("no checkpoint: the weights of the model are random", stacklevel=2)
+        content = {}
+    else:
+        content = load_checkpoint_strict(model, checkpoint, trust=trust)
     load_statistics(model, content)
     model.dataset_meta = content.get("meta", {}).get("dataset_meta") or _dataset_meta(config)
     model.cfg = config
@@ -113,17 +117,8 @@ def _dataset_meta(config: Config) -> dict | None:
         return None
 
 
-def inference_pipeline(config: Config) -> list[dict]:
-    """The config's test pipeline without the steps that load labels.
-
-    Raises:
-        InputError: The config has no test pipeline.
-    """
-    return [step for step in find_test_pipeline(config) if not loads_labels(step)]
-
-
 class Inferencer(ABC):
-    """Results of images given as paths or as arrays.
+    """Results of images given as paths, arrays or PIL images.
 
     Args:
         model: From :func:`init_model`.
@@ -136,10 +131,8 @@ class Inferencer(ABC):
         self.check_model(model)
         self.model = model
         init_default_scope(model.cfg.get("default_scope") or "mmseg")
-        loader, *steps = inference_pipeline(model.cfg)
-        self._load_file = Compose([loader])
-        self._load_array = Compose([dict(type="mmseg.LoadImageFromNDArray")])
-        self._transform = Compose(steps)
+        self._load = ImageLoader(model.cfg)
+        self._transform = Compose(self._load.steps)
 
     @staticmethod
     @abstractmethod
@@ -154,14 +147,19 @@ class Inferencer(ABC):
         """Give one result an image, in order.
 
         Args:
-            images: One image or several: paths, or (H, W, 3) uint8 BGR arrays.
+            images: One image or a list of them: paths, (H, W, 3) uint8 BGR arrays, or PIL images.
             batch_size: Images that go through the network together when their sizes are equal.
 
         Raises:
-            InputError: An image cannot be read.
+            InputError: An image cannot be read or taken, or the batch size is below 1.
         """
-        if isinstance(images, (str, os.PathLike, np.ndarray)):
+        if batch_size < 1:
+            raise InputError(f"the batch size must be at least 1, got {batch_size}")
+        if isinstance(images, (str, os.PathLike)) or not isinstance(images, Sequence):
             images = [images]
+        return self._results(images, batch_size)
+
+    def _results(self, images: Sequence[ImageInput], batch_size: int) -> Iterator:
         for start in range(0, len(images), batch_size):
             chunk = images[start : start + batch_size]
             yield from self.predict([self.prepare(image) for image in chunk])
@@ -170,17 +168,9 @@ class Inferencer(ABC):
         """Load one image and bring it into the form that the model takes.
 
         Raises:
-            InputError: The image cannot be read.
+            InputError: The image cannot be read, or is none that the pipeline can take.
         """
-        if isinstance(image, np.ndarray):
-            return self._transform(self._load_array(dict(img=image)))
-        path = os.fspath(image)
-        check_image(path)
-        try:
-            loaded = self._load_file(dict(img_path=path))
-        except (OSError, AssertionError, cv2.error) as error:
-            raise InputError(f"image '{path}' cannot be read") from error
-        return self._transform(loaded)
+        return self._transform(self._load(image))
 
     @torch.no_grad()
     def predict(self, prepared: Sequence[dict]) -> list:
@@ -197,7 +187,7 @@ class Inferencer(ABC):
 
 
 class AnomalyInferencer(Inferencer):
-    """Anomaly maps of images given as paths or as arrays; each result is an `AnomalyResult`.
+    """Anomaly maps of images given as paths, arrays or PIL images; results: `AnomalyResult`.
 
     Example:
         >>> model = init_model("configs/lgmm_deeplabv3plus_demo.py", "latest.pth")
@@ -238,18 +228,3 @@ class AnomalyInferencer(Inferencer):
 
 def _to_map(data: torch.Tensor) -> np.ndarray:
     return data.squeeze(0).cpu().numpy()
-
-
-def check_image(path: str) -> None:
-    """Refuse a missing, empty or cut-off image: OpenCV fills the missing part in silently.
-
-    Raises:
-        InputError: The image cannot be read whole.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except UnidentifiedImageError:
-        return  # a format that only OpenCV knows, or no image at all: the loader will tell
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"image '{path}' cannot be read: {error}") from error

@@ -14,7 +14,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import Dataset
 
-from mmosr.apis.inference import check_image
+from mmosr.apis.image_loading import check_image
 from mmosr.engine.fit_loader import find_test_pipeline, loads_labels
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.evaluation.protocols import Protocol, custom_protocol, load_protocol

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from mmosr.apis.inference import inference_pipeline
+from mmosr.apis.image_loading import inference_pipeline
 from mmosr.utils import InputError, atomic_write
 from mmosr.utils.environment import version_differences
 from mmosr.utils.hashes import content_hash, file_hash

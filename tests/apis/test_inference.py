@@ -56,6 +56,24 @@ def test_model_has_its_config_palette_and_weights(files):
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
+def test_without_a_checkpoint(files, images):
+    with pytest.warns(UserWarning, match="the weights of the model are random"):
+        model = init_model(files / "open.py", None, "cpu")
+    assert not model.training and model.dataset_meta["classes"] == ("a", "b", "c")
+    assert next(AnomalyInferencer(model)(images / "gray.png")).score.shape == (24, 32)
+
+
+def test_wrong_images(files):
+    inferencer = AnomalyInferencer(_model(files))
+    with pytest.raises(InputError, match="batch size must be at least 1, got 0"):
+        inferencer(["x.png"], batch_size=0)
+    for given in (torch.zeros(3, 8, 8), [torch.zeros(3, 8, 8)]):
+        with pytest.raises(InputError, match="an image is a path, .*; got Tensor"):
+            next(inferencer(given))
+    with pytest.raises(InputError, match="got generator"):
+        next(inferencer(path for path in ["x.png"]))
+
+
 def test_wrong_arguments(files, images):
     with pytest.raises(InputError, match="config missing.py does not exist"):
         init_model("missing.py", files / "model.pth")

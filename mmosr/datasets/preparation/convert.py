@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmosr.apis.inference import check_image
+from mmosr.apis.image_loading import check_image
 from mmosr.utils import IGNORE_LABEL, InputError
 from mmosr.visualization.pictures import read_image
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
-from mmosr.apis.inference import check_image
+from mmosr.apis.image_loading import check_image
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 from mmosr.utils.cli import one_line
 from mmosr.visualization.pictures import progress

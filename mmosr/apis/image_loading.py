@@ -1,0 +1,152 @@
+"""Images given to an inferencer, in the form that the config's test pipeline starts from."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmpretrain.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
+from mmpretrain.registry import DATASETS as HOST_DATASETS
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mmosr.datasets.svhn import SVHN
+from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
+from mmosr.registry import DATASETS
+from mmosr.utils import InputError
+
+ImageInput = str | os.PathLike | np.ndarray | Image.Image
+
+_REVERSE = dict(type="mmosr.ReverseChannels")
+# Data sets that give arrays: how the same picture is made of a BGR file. Not their subclasses,
+# which may change the picture.
+_RGB = [dict(type="LoadImageFromFile"), _REVERSE]
+_GREY = [dict(type="LoadImageFromFile", color_type="grayscale")]
+_ARRAY_DATA = {CIFAR10: _RGB, CIFAR100: _RGB, SVHN: _RGB, MNIST: _GREY, FashionMNIST: _GREY}
+_HOSTS = ("mmcv", "mmpretrain", "mmseg")
+
+
+def inference_pipeline(config: Config) -> list[dict]:
+    """The config's test pipeline without the steps that load labels.
+
+    Raises:
+        InputError: The config has no test pipeline.
+    """
+    return [step for step in find_test_pipeline(config) if not loads_labels(step)]
+
+
+class ImageLoader:
+    """Turns an image into what the steps after the loading step of a test pipeline take.
+
+    A test pipeline without such a step belongs to a data set that gives arrays. Where the order of
+    their channels is known (CIFAR, SVHN, MNIST), images are brought into it.
+
+    Args:
+        config: Its test pipeline says how files are loaded.
+
+    Raises:
+        InputError: No test pipeline, or one that loads no file and is of unknown data.
+    """
+
+    def __init__(self, config: Config) -> None:
+        loading, self.steps = _split(config)
+        reader = Compose(loading[:1]).transforms[0]
+        self._from_file = Compose(loading)
+        as_float = bool(getattr(reader, "to_float32", False))
+        array = dict(type="mmseg.LoadImageFromNDArray", to_float32=as_float)
+        self._from_array = Compose([array, *loading[1:]])
+        self._color_type = getattr(reader, "color_type", None)
+
+    def __call__(self, image: ImageInput) -> dict[str, Any]:
+        """Load one image.
+
+        Raises:
+            InputError: The image cannot be read, or is none that the pipeline can take.
+        """
+        if isinstance(image, Image.Image):
+            image = _from_pil(image, grey=self._color_type == "grayscale")
+        if isinstance(image, np.ndarray):
+            self._check_array(image)
+            return self._from_array(dict(img=image))
+        if not isinstance(image, (str, os.PathLike)):
+            raise InputError(
+                "an image is a path, an array (H, W, 3) of uint8 in BGR order, or a PIL image; "
+                f"got {type(image).__name__}"
+            )
+        path = os.fspath(image)
+        check_image(path)
+        try:
+            return self._from_file(dict(img_path=path))
+        except (OSError, AssertionError, cv2.error) as error:
+            raise InputError(f"image '{path}' cannot be read") from error
+
+    def _check_array(self, image: np.ndarray) -> None:
+        """Refuse what the network or the normalisation would take for something else."""
+        forms = {"color": "(H, W, 3) of uint8 in BGR order", "grayscale": "(H, W) of uint8"}
+        form = forms.get(self._color_type)
+        if form is None:  # the config's own step decides what its files hold
+            return
+        color = self._color_type == "color"
+        channels_fit = image.shape[2:] == ((3,) if color else ()) and image.ndim == 2 + color
+        if not channels_fit or image.dtype != np.uint8 or not image.size:
+            raise InputError(
+                f"an image array must be {form} with this test pipeline; got {image.shape} of "
+                f"{image.dtype}"
+            )
+
+
+def _split(config: Config) -> tuple[list[dict], list[dict]]:
+    """The steps that load a BGR file, and the others."""
+    steps = inference_pipeline(config)
+    if not any("Load" in _name(step) for step in steps):
+        dataset = find_test_dataset(config)
+        dataset = dataset.get("known") or dataset
+        kind = dataset.get("host") or dataset.get("type")
+        if isinstance(kind, str):
+            kind = HOST_DATASETS.get(kind) or DATASETS.get(kind)
+        if kind in _ARRAY_DATA:
+            return _ARRAY_DATA[kind], steps
+        first = type(Compose(steps[:1]).transforms[0])
+        if first.__module__.partition(".")[0] in _HOSTS:
+            raise InputError(
+                f"the test pipeline of the config loads no image file, it starts with "
+                f"{first.__name__}: put dict(type='LoadImageFromFile') before it, which gives BGR, "
+                "and dict(type='mmosr.ReverseChannels') after that if the model was trained on "
+                "arrays in RGB order"
+            )
+    return steps[:1], steps[1:]
+
+
+def _name(step: dict) -> str:
+    return step["type"] if isinstance(step["type"], str) else step["type"].__name__
+
+
+def _from_pil(image: Image.Image, grey: bool) -> np.ndarray:
+    """As OpenCV reads the file: upright, BGR."""
+    if image.mode not in ("RGB", "L"):
+        raise InputError(
+            f"a PIL image must be of mode RGB or L, got {image.mode}: give image.convert('RGB')"
+        )
+    upright = ImageOps.exif_transpose(image)
+    if grey and image.mode == "L":
+        return np.asarray(upright)
+    upright = upright.convert("RGB")
+    return np.ascontiguousarray(np.asarray(upright)[..., ::-1])
+
+
+def check_image(path: str) -> None:
+    """Refuse a missing, empty or cut-off image: OpenCV fills the missing part in silently.
+
+    Raises:
+        InputError: The image cannot be read whole.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except UnidentifiedImageError:
+        return  # a format that only OpenCV knows, or no image at all: the loader will tell
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"image '{path}' cannot be read: {error}") from error
