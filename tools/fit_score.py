@@ -4,8 +4,9 @@ python tools/fit_score.py CONFIG CHECKPOINT --score sml mahalanobis
 
 Shows every training image once to the model and writes a copy of the checkpoint that carries the
 statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg or
-mmpretrain config. With CAC the anchors are re-estimated, which are part of the weights. On several
-GPUs:
+mmpretrain config. With CAC the anchors are re-estimated, which are part of the weights. A score
+that cannot be fitted does not stop the others: they are written, and the exit status is not 0. On
+several GPUs:
 
 bash tools/dist_fit_score.sh CONFIG CHECKPOINT 8 --score sml mahalanobis
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
@@ -161,12 +162,26 @@ def fitted_copy(content: dict, model: nn.Module, names: list[str]) -> dict:
     return result
 
 
-def write(content: dict, args: argparse.Namespace, out: Path, names: list[str]) -> None:
+def fit(model: nn.Module, loaders: dict, names: list[str]) -> tuple[list[str], Exception | None]:
+    """Fit what can be fitted: the names of that, and the error of the rest."""
+    error = None
+    try:
+        fit_statistics(model, loaders, names)
+    except Exception as failure:  # raised again, when what was fitted is written
+        error = failure
+    parts = fittable_parts(model)
+    return [name for name in names if parts[name].fitted], error
+
+
+def write(
+    content: dict, args: argparse.Namespace, out: Path, names: list[str], scores: list[str]
+) -> None:
+    """Write the copy, and say how to test it with ``scores``; without any: those of the config."""
     with atomic_write(out) as path:
         torch.save(content, path)
     command = ["python", "tools/test.py", args.config, str(out)]
-    if args.score:
-        command += ["--score", *args.score]
+    if scores:
+        command += ["--score", *scores]
     more = " with the same --cfg-options" if args.cfg_options else ""
     print(f"fitted {', '.join(names)}: {out} written; to test it: {shlex.join(command)}{more}")
 
@@ -186,9 +201,17 @@ def main() -> None:
     runner = build_runner(cfg)
     model = unwrap(runner.model)
     names = load(model, content, choose_parts(model, args.score), args.checkpoint)
-    fit_statistics(model, build_loaders(runner, cfg, names), names)
-    if is_main_process():
-        write(fitted_copy(content, model, names), args, out, names)
+    fitted, error = fit(model, build_loaders(runner, cfg, names), names)
+    if fitted and is_main_process():
+        scores = args.score or []
+        if error is not None:
+            unfitted = set(names) - set(fitted)
+            scores = [name for name in scores or model.score_names if name not in unfitted]
+        write(fitted_copy(content, model, fitted), args, out, fitted, scores)
+    if error is not None:
+        if fitted:
+            barrier()  # the launcher ends all processes as soon as one of them fails
+        raise error
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
@@ -36,7 +36,8 @@ def fit_statistics(
     """Fit statistics of a model in one streamed pass over each split that they need.
 
     The classifier comes first, in a pass of its own, since its statistics change the class scores
-    that the others are fitted on. The modes of all modules, the buffers of the host and the
+    that the others are fitted on. A score that cannot be fitted does not stop the others: they are
+    fitted before the error is raised. The modes of all modules, the buffers of the host and the
     random state are afterwards what they were. On several ranks all must call this together; they
     see through the buffers of the first, which saves the checkpoint, and fail together.
 
@@ -49,7 +50,8 @@ def fit_statistics(
         Warnings for the user, which are logged too.
 
     Raises:
-        InputError: An image without labels, no labelled pixel, or values that are not finite.
+        InputError: An image without labels, no labelled pixel, or values that are not finite. With
+            several scores it names those that were not fitted; ``fitted`` of the others is true.
     """
     model = unwrap(model)
     parts = fittable_parts(model)
@@ -57,6 +59,7 @@ def fit_statistics(
         parts = {name: parts[name] for name in names}
     classifier = {name: part for name, part in parts.items() if name == CLASSIFIER}
     scores = {name: part for name, part in parts.items() if name != CLASSIFIER}
+    failed: dict[str, InputError] = {}
     with ExitStack() as stack:
         stack.enter_context(keep_random_state())
         stack.enter_context(_evaluation(model))
@@ -65,31 +68,66 @@ def fit_statistics(
             # In training its class scores need no statistics. Not `train()`: what is below it,
             # such as normalisation, stays in evaluation mode.
             part.training = True
-        warnings = _fit_splits(model, loaders, classifier)
+        warnings = _fit_splits(model, loaders, classifier, failed)
         for part in classifier.values():
             part.training = False
-        return warnings + _fit_splits(model, loaders, scores)
-
-
-def _fit_splits(
-    model: nn.Module, loaders: Mapping[str, DataLoader], parts: Mapping[str, Fitted]
-) -> list[str]:
-    warnings = []
-    for split in sorted({part.fit_split for part in parts.values()}):
-        chosen = {name: part for name, part in parts.items() if part.fit_split == split}
-        warnings += _fit_pass(model, loaders[split], chosen)
+        if not failed:
+            warnings += _fit_splits(model, loaders, scores, failed)
+    if failed:
+        raise _failure(failed, parts)
     return warnings
 
 
-def _fit_pass(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted]) -> list[str]:
+def _failure(failed: Mapping[str, InputError], parts: Mapping[str, Fitted]) -> InputError:
+    """One error for all; the only one stays what it is."""
+    names: dict[str, list[str]] = {}
+    for name, error in failed.items():
+        names.setdefault(str(error), []).append(name)
+    if len(names) == 1 and (CLASSIFIER in failed or len(failed) == len(parts)):
+        return next(iter(failed.values()))
+    reasons = "; ".join(f"{', '.join(group)} ({reason})" for reason, group in names.items())
+    return InputError(f"not fitted: {reasons}")
+
+
+def _fit_splits(
+    model: nn.Module,
+    loaders: Mapping[str, DataLoader],
+    parts: Mapping[str, Fitted],
+    failed: dict[str, InputError],
+) -> list[str]:
+    """Fit what can be fitted; the errors of the others go to ``failed``."""
+    warnings = []
+    for split in sorted({part.fit_split for part in parts.values()}):
+        chosen = {name: part for name, part in parts.items() if part.fit_split == split}
+        try:
+            warnings += _fit_pass(model, loaders[split], chosen, failed)
+        except InputError as error:  # of the data: another split may be whole
+            failed.update(dict.fromkeys(chosen, error))
+    return warnings
+
+
+def _fit_pass(
+    model: nn.Module,
+    loader: DataLoader,
+    parts: Mapping[str, Fitted],
+    failed: dict[str, InputError],
+) -> list[str]:
     names = ", ".join(parts)
     start = time.monotonic()
     for part in parts.values():
         part.begin_fit()
-    images = _stream(model, loader, parts, names)
+    with _failing_alone(parts) as errors:
+        images = _stream(model, loader, parts, names)
     warnings = []
     for name, part in parts.items():
-        warning = part.end_fit()
+        try:
+            _meet(0, errors.get(name))
+            warning = part.end_fit()
+        except InputError as error:
+            part.begin_fit()  # lets go of what it has gathered
+            failed[name] = error
+            print_log(f"{name} is not fitted: {error}", logger="current", level=logging.WARNING)
+            continue
         print_log(
             f"Fitted {name} on {images} images in {time.monotonic() - start:.0f} s.",
             logger="current",
@@ -98,6 +136,33 @@ def _fit_pass(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted])
             warnings.append(f"{name}: {warning}")
             print_log(warnings[-1], logger="current", level=logging.WARNING)
     return warnings
+
+
+@contextmanager
+def _failing_alone(parts: Mapping[str, Fitted]) -> Iterator[dict[str, InputError]]:
+    """Keep further batches from a part that refused one; gives the errors by name."""
+    errors: dict[str, InputError] = {}
+
+    def guard(name: str, update: Callable[..., None]) -> Callable[..., None]:
+        def show(*batch) -> None:
+            if name in errors:
+                return
+            try:
+                update(*batch)
+            except InputError as error:
+                errors[name] = error
+                if len(errors) == len(parts):
+                    raise
+
+        return show
+
+    for name, part in parts.items():
+        part.update = guard(name, part.update)
+    try:
+        yield errors
+    finally:
+        for part in parts.values():
+            del part.update
 
 
 def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], names: str) -> int:

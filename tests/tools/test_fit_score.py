@@ -19,40 +19,9 @@ from mmosr.engine import fit_dataloader, fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
 from mmosr.utils.config import load_config
 
+from .fit_configs import CAC, MMSEG, MODEL
+
 ROOT = Path(__file__).parents[2]
-MODEL = """
-norm_cfg = dict(type="BN")
-model = dict(
-    type="EncoderDecoder",
-    data_preprocessor=dict(
-        type="SegDataPreProcessor", mean=[120.0] * 3, std=[60.0] * 3, size=(64, 64)),
-    backbone=dict(
-        type="ResNetV1c", depth=18, num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,),
-        base_channels=4, stem_channels=4, norm_cfg=norm_cfg),
-    decode_head=dict(
-        type="FCNHead", in_channels=4, channels=8, num_convs=1, concat_input=False,
-        num_classes=19, norm_cfg=norm_cfg),
-    train_cfg=dict(),
-    test_cfg=dict(mode="whole"),
-)
-"""
-MMSEG = """
-_base_ = [
-    "mmseg::_base_/datasets/cityscapes.py",
-    "mmseg::_base_/default_runtime.py",
-    "mmseg::_base_/schedules/schedule_20k.py",
-]
-"""
-CAC = """
-_base_ = "plain.py"
-model = dict(
-    type="mmosr.OpenSetEncoderDecoder",
-    decode_head=dict(type="mmosr.CACHead", host="FCNHead"))
-test_dataloader = dict(
-    dataset=dict(
-        data_prefix=dict(img_path="leftImg8bit/test", seg_map_path="gtFine/test")))
-test_evaluator = dict(_delete_=True, type="mmosr.OpenSetMetric")
-"""
 
 
 def build(config):
@@ -273,6 +242,28 @@ def test_killed_while_writing(files, data, tmp_path):
     assert out.read_bytes() == b"earlier"
     visible = [path.name for path in tmp_path.glob("*.pth") if not path.name.startswith(".")]
     assert visible == ["out.pth"]
+
+
+def test_one_score_that_cannot_be_fitted(files, data, tmp_path):
+    config, out = tmp_path / "plain.py", tmp_path / "out.pth"
+    scores = [dict(type="openmax", max_gib=0), "sml", "kl_matching"]
+    model = f"model = dict(type='mmosr.OpenSetEncoderDecoder', score={scores})\n"
+    config.write_text(f"_base_ = '{files / 'plain.py'}'\n{model}")
+    common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
+    done = run_tool("fit_score", config, files / "plain.pth", "--out", out, *common)
+    assert_one_line((done.returncode, done.stderr), "not fitted: openmax", "max_gib = 0")
+    (line,) = re.findall("^fitted .*", done.stdout, re.M)
+    assert line.startswith(f"fitted sml, kl_matching: {out} written;")
+    assert f"{config} {out} --score sml kl_matching" in line
+    found = read_checkpoint(out)[SCORE_STATISTICS]
+    assert found.keys() == {"sml", "kl_matching"}
+    model = expected_statistics(files / "plain.py", files / "plain.pth", data, list(found))
+    torch.testing.assert_close(found["sml"], dict(model.score_statistics()["sml"]))
+    out.unlink()
+    config.write_text(config.read_text().replace("'sml', 'kl_matching'", "'msp'"))
+    done = run_tool("fit_score", config, files / "plain.pth", "--out", out, *common)
+    assert_one_line((done.returncode, done.stderr), "error: score openmax keeps", "max_gib = 0")
+    assert not out.exists()
 
 
 def test_errors(files, fit, call, data, tmp_path):
