@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.evaluation.rejection import UNKNOWN
 from mmosr.utils.hashes import content_hash
+from mmosr.utils.shared_images import check_apart, image_identity
 from mmosr.utils.training_data import check_threshold_data, check_training_data
 
 from .config import UnfitDataError
@@ -35,11 +35,12 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
     Raises:
         UnfitDataError: Unknown images are in training or validation or are not in the test, or
             classes differ between the three or from the protocol.
-        InputError: Data are missing, or training or validation shows the test images of known
-            classes.
+        InputError: Data are missing, training or validation shows the test images of known
+            classes, or two of the three share images, see
+            :func:`~mmosr.utils.shared_images.check_apart`.
     """
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
-    classes, parts = None, {}
+    classes, parts, images = None, {}, {}
     for part in ("train", "val", "test"):
         dataset = DATASETS.build(copy.deepcopy(cfg[f"{part}_dataloader"].dataset))
         found = dataset.metainfo.get("classes")
@@ -48,7 +49,8 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
                 f"the {part} data have the classes {found}, and training {classes}"
             )
         classes = found
-        parts[part] = _count(dataset)
+        items = [dataset.get_data_info(index) for index in range(len(dataset))]
+        parts[part], images[part] = _count(items), [image_identity(item) for item in items]
         unknown = parts[part]["unknown"]
         if unknown and part != "test":
             raise UnfitDataError(
@@ -73,11 +75,11 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
             f"the test data show {known} known and {unknown} unknown images, and protocol "
             f"{protocol.identifier} needs ratio={protocol.ratio:g}, see mmosr.OpenSetTestData"
         )
+    check_apart(images)
     return {"known_classes": list(classes), **parts}
 
 
-def _count(dataset: BaseDataset) -> dict:
-    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+def _count(items: Sequence[Mapping]) -> dict:
     unknown = sum(int(item["gt_label"]) == UNKNOWN for item in items)
     names = [[_image_name(item), int(item["gt_label"])] for item in items]
     return {
@@ -88,7 +90,10 @@ def _count(dataset: BaseDataset) -> dict:
 
 
 def _image_name(item: Mapping) -> str:
-    """What tells an image apart from the others, wherever the data lie."""
+    """What tells an image apart from the others, wherever the data lie.
+
+    Of its path only the end, so that the data may move between two runs.
+    """
     if item.get("img_path") is not None:
         return os.sep.join(str(item["img_path"]).split(os.sep)[-3:])
     return hashlib.sha256(np.asarray(item["img"]).tobytes()).hexdigest()

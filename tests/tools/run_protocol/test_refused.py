@@ -38,6 +38,29 @@ class TestRefused:
             self.run(folder, tmp_path / "out", cfg_options=options)
 
     @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"train_dataloader.dataset.data_prefix": "test"},
+                r"the train and test data share 12 images, such as .*/test/[a-z]+/000[0-2].jpg: ",
+            ),
+            (
+                {"val_dataloader.dataset.data_prefix": "test"},
+                "the val and test data share 6 images",
+            ),
+            (
+                {"val_dataloader.dataset.val_seed": 1},
+                "the train and val data share 5 images, .* the same val_fraction and val_seed",
+            ),
+        ],
+    )
+    def test_images_in_two_parts(self, folder, tmp_path, options, message):
+        """The roles are right, and the folders are not."""
+        with pytest.raises(InputError, match=message) as error:
+            self.run(folder, tmp_path / "out", cfg_options=options)
+        assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+    @pytest.mark.parametrize(
         ("key", "value", "message"),
         [
             ("train_dataloader.dataset.class_split", "protocol_a/svhn", "takes 'protocol_a/cif"),
