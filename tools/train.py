@@ -20,6 +20,7 @@ from mmosr.utils.config import (
     set_work_dir,
 )
 from mmosr.utils.training_data import check_training_data
+from mmosr.utils.training_loop import check_ends
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,6 +58,7 @@ def main() -> None:
     cfg.launcher = args.launcher
     set_work_dir(cfg, args.config, args.work_dir)
     check_has(cfg, args.config, ("train_dataloader", "train_cfg", "optim_wrapper"), "train")
+    check_ends(cfg)
     set_resume(cfg, args.resume)
     if args.amp:
         enable_amp(cfg)

@@ -63,7 +63,8 @@ class SeedDraw(BaseTransform):
         seed = getattr(results.get("sample_idx"), "seed", None)
         if seed is None:
             raise InputError(
-                "mmosr.SeedDraw needs sampler.type='mmosr.SeededInfiniteSampler' in the data loader"
+                "mmosr.SeedDraw needs sampler.type='mmosr.SeededInfiniteSampler' in the data "
+                "loader: set it, or leave mmosr.SeedDraw out of the pipeline"
             )
         np.random.seed(seed)
         random.seed(seed)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import HOOKS, init_default_scope
+from mmengine.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS, init_default_scope
 
+from mmosr.datasets import SeedDraw, SeededInfiniteSampler
 from mmosr.engine import FitHook
 from mmosr.evaluation.image_protocols import ImageProtocol
 from mmosr.scores import set_scores
@@ -22,6 +23,8 @@ from mmosr.utils.config import (
     read_config,
     set_data_preprocessor,
 )
+from mmosr.utils.registered import registered_class
+from mmosr.utils.training_loop import check_ends
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "fit_dataloader")
 EVALUATORS = ("val_evaluator", "test_evaluator")
@@ -55,14 +58,17 @@ def method_config(
 
     Raises:
         InputError: See :func:`~mmosr.utils.config.load_config` and :func:`replace_data`, or
-            nothing to train.
+            nothing to train, or without an end.
     """
     cfg = read_config(path)
     if data is not None:
         replace_data(cfg, read_config(data), protocol.num_known)
     apply_options(cfg, cfg_options)
+    if data is not None:
+        _drop_seed_draws(cfg)
     set_data_preprocessor(cfg)
     check_has(cfg, path, ("model", "train_cfg", "optim_wrapper"), "train")
+    check_ends(cfg)
     if amp:
         enable_amp(cfg)
     return cfg
@@ -74,8 +80,9 @@ def replace_data(cfg: Config, data: Config, num_known: int) -> None:
     Loaders, evaluators, pipelines and ``data_preprocessor`` become those of ``data``; what
     ``data`` lacks, such as ``fit_dataloader``, is dropped. Batch size, sampler and ``drop_last``
     of the training stay, since the learning rate and the number of iterations were chosen for
-    them. ``num_classes`` of the head becomes ``num_known``, also where a part of the head, such as
-    its loss, repeats it.
+    them; :func:`method_config` leaves ``mmosr.SeedDraw`` out of the pipeline where the sampler is
+    not the one that it needs. ``num_classes`` of the head becomes ``num_known``, also where a part
+    of the head, such as its loss, repeats it.
 
     Args:
         cfg: Of a method; changed in place.
@@ -102,6 +109,23 @@ def replace_data(cfg: Config, data: Config, num_known: int) -> None:
     cfg.train_dataloader.update({key: own[key] for key in SCHEDULED if key in own})
     cfg.model.pop("data_preprocessor", None)
     _set_num_classes(cfg, num_known)
+
+
+def _drop_seed_draws(cfg: Config) -> None:
+    """Leave ``SeedDraw`` out of the training where the sampler gives it no seeds."""
+    loader, scope = cfg.get("train_dataloader") or {}, cfg.get("default_scope")
+    sampler = registered_class(DATA_SAMPLERS, (loader.get("sampler") or {}).get("type"), scope)
+    if sampler is not None and issubclass(sampler, SeededInfiniteSampler):
+        return
+    for part in dicts(loader):
+        for key, steps in part.items():
+            if isinstance(steps, list):
+                part[key] = [step for step in steps if not _is_seed_draw(step, scope)]
+
+
+def _is_seed_draw(step: Any, scope: str | None) -> bool:
+    kind = step.get("type") if isinstance(step, Mapping) else None
+    return registered_class(TRANSFORMS, kind, scope) is SeedDraw
 
 
 def _set_num_classes(cfg: Config, num_known: int) -> None:
@@ -154,7 +178,8 @@ def trial_config(
     if scores:
         set_scores(cfg.model, list(scores))
     hooks = list(cfg.get("custom_hooks") or [])
-    if not any(HOOKS.get(hook["type"]) is FitHook for hook in hooks):
+    scope = cfg.get("default_scope")
+    if not any(registered_class(HOOKS, hook["type"], scope) is FitHook for hook in hooks):
         length = cfg.train_cfg.get("max_iters") or cfg.train_cfg.get("max_epochs")
         cfg.custom_hooks = [*hooks, dict(type="mmosr.FitHook", interval=length)]
     cfg.resume, cfg.load_from = False, cfg.get("load_from")

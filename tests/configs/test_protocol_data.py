@@ -244,3 +244,18 @@ def test_batches_of_training(name):
             assert labels[key] == label
     # An epoch is over before an image comes again.
     assert len(items) == 128 and len(seen) == min(2 * len(known), 256)
+
+
+@pytest.mark.parametrize("sampler", ["DefaultSampler", "InfiniteSampler"])
+def test_a_batch_with_the_sampler_of_another_method(sampler, tmp_path):
+    method, protocol = tmp_path / "method.py", load_image_protocol("cifar10_6-4")
+    method.write_text(
+        f'_base_ = "{METHOD}"\n'
+        f'train_dataloader = dict(sampler=dict(_delete_=True, type="{sampler}", shuffle=True))\n'
+    )
+    cfg = method_config(method, protocol, FILES / "cifar10_6-4.py")
+    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False, batch_size=12)
+    batch = next(iter(Runner.build_dataloader(loader, seed=5)))
+    assert sorted(int(sample.gt_label) for sample in batch["data_samples"]) == sorted(
+        2 * [*range(6)]
+    )

@@ -90,6 +90,40 @@ class TestReplaceData:
         assert cfg.model.data_preprocessor == dict(mean=[5.0] * 3, std=[6.0] * 3, to_rgb=False)
         assert cfg.model.head.in_channels == 3
 
+    @pytest.mark.parametrize(
+        ("sampler", "kept"),
+        [
+            ("mmosr.SeededInfiniteSampler", True),
+            ("InfiniteSampler", False),
+            ("DefaultSampler", False),
+        ],
+    )
+    @pytest.mark.parametrize("by_option", [False, True])
+    def test_seeds_of_draws_that_the_sampler_does_not_give(self, files, sampler, kept, by_option):
+        steps = '[dict(type="mmosr.SeedDraw"), dict(type="PackInputs")]'
+        data = DATA.replace("steps = ", f"augmented = {steps}\nsteps = ").replace(
+            "dataset=dict(pipeline=steps, **new))\nval",
+            'dataset=dict(type="RepeatDataset", dataset=dict(pipeline=augmented, **new)))\nval',
+        )
+        method = METHOD if by_option else METHOD.replace('type="Own"', f'type="{sampler}"')
+        options = {"train_dataloader.sampler.type": sampler} if by_option else None
+        cfg = method_config(*files(method, data), cfg_options=options)
+        assert cfg.train_dataloader.sampler.type == sampler
+        pipeline = cfg.train_dataloader.dataset.dataset.pipeline
+        seeds = [dict(type="mmosr.SeedDraw")] if kept else []
+        assert pipeline == [*seeds, dict(type="PackInputs")]
+
+    def test_a_pipeline_of_the_method_is_left_alone(self, files):
+        method = METHOD.replace("pipeline=[]", 'pipeline=[dict(type="mmosr.SeedDraw")]')
+        cfg = method_config(*files(method)[:2])
+        assert cfg.train_dataloader.dataset.pipeline == [dict(type="mmosr.SeedDraw")]
+
+    def test_epochs_that_never_end(self, files):
+        method = METHOD.replace('"IterBasedTrainLoop", max_iters', '"EpochBasedTrainLoop", max_ep')
+        options = {"train_dataloader.sampler.type": "InfiniteSampler"}
+        with pytest.raises(InputError, match="InfiniteSampler never ends, and train_cfg counts"):
+            method_config(*files(method), cfg_options=options)
+
     def test_a_method_without_data(self, files):
         method = METHOD[: METHOD.index("train_dataloader")] + METHOD[METHOD.index("val_cfg") :]
         cfg = method_config(*files(method))

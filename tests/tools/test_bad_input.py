@@ -67,6 +67,7 @@ def test_the_process_ends_with_a_failing_status():
             ["the mixture of L-GMM", "mmosr.MixtureOptimWrapperConstructor"],
         ),
         ("train_dataloader.batch_sise=3", ["batch_sise"]),
+        ("train_cfg.type=EpochBasedTrainLoop", ["SeededInfiniteSampler never ends", "max_iters"]),
     ],
 )
 def test_train_with_a_wrong_setting(call, tiny_options, tmp_path, option, parts):
