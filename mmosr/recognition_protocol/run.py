@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.hooks import EMAHook
+from mmengine.registry import HOOKS, MODELS, init_default_scope
 
 from mmosr.engine import check_optimizer
+from mmosr.engine.fit import CLASSIFIER
 from mmosr.evaluation.image_protocols import ImageProtocol, load_image_protocol
+from mmosr.scores import ScoredModel
 from mmosr.utils import InputError
+from mmosr.utils.config import named_dicts
+from mmosr.utils.registered import registered_class
 
 from .config import UnfitDataError, method_config, trial_config
 from .data import describe_data
@@ -125,7 +130,8 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
     Raises:
         InputError: See :func:`~mmosr.recognition_protocol.data.describe_data` and
             :func:`~mmosr.engine.check_optimizer`, the model is not made for the number of known
-            classes, or its checkpoint was trained with other data.
+            classes, its weights are averaged and its statistics cannot be, or its checkpoint was
+            trained with other data.
     """
     cfg = job.config
     check_data_of(job.record["trained"], describe_data(cfg, protocol))
@@ -144,6 +150,33 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
             f"config {cfg.filename}: the model has {classes} classes, and protocol "
             f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes"
         )
+    if job.record["trained"] is None:
+        _check_averaging(cfg, model)
+
+
+def _check_averaging(cfg: Config, model: ScoredModel) -> None:
+    """Statistics are fitted in training, which cannot fit them to averaged weights."""
+    parts = list(model.fitted_parts())
+    averaging = _averaging_hook(cfg)
+    if averaging is None or not parts:
+        return
+    mend = f"leave {averaging} out of the config"
+    if CLASSIFIER not in parts:
+        mend += f", or name --scores without {', '.join(parts)}"
+    raise InputError(
+        f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
+        f"{', '.join(parts)} cannot be fitted to averaged weights: {mend}"
+    )
+
+
+def _averaging_hook(cfg: Config) -> str | None:
+    """Where the config has an ``EMAHook``, such as ``custom_hooks.1``."""
+    for key in ("custom_hooks", "default_hooks"):
+        for name, hook in named_dicts(cfg.get(key), key):
+            found = registered_class(HOOKS, hook.get("type"), cfg.get("default_scope"))
+            if found is not None and issubclass(found, EMAHook):
+                return name
+    return None
 
 
 def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int]) -> None:

@@ -94,6 +94,34 @@ class TestRefused:
         with pytest.raises(InputError, match="movr"):
             self.run(folder, tmp_path / "out", scores=["movr"])
 
+    @pytest.mark.parametrize("kind", ["EMAHook", "mmengine.EMAHook"])
+    @pytest.mark.parametrize(
+        ("head", "message"),
+        [
+            (
+                "LinearClsHead",
+                "custom_hooks.1 is an EMAHook, and the statistics of mahalanobis, sml cannot be "
+                "fitted to averaged weights: leave custom_hooks.1 out of the config, or name "
+                "--scores without mahalanobis, sml$",
+            ),
+            (  # the anchors are estimated anew, whatever the scores
+                "mmosr.CACClsHead",
+                "the statistics of mahalanobis, sml, classifier cannot be .* out of the config$",
+            ),
+        ],
+    )
+    def test_averaged_weights(self, folder, tmp_path, kind, head, message):
+        hooks = [dict(type="mmosr.StepSeedHook"), dict(type=kind)]
+        options = {"custom_hooks": hooks, "model.head.type": head}
+        with pytest.raises(InputError, match=message) as error:
+            self.run(
+                folder,
+                tmp_path / "out",
+                scores=["msp", "mahalanobis", "sml"],
+                cfg_options=options,
+            )
+        assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
     def test_seeds_of_trials_that_are_seeds(self, folder, tmp_path):
         with pytest.raises(InputError, match="differ by nothing but their seed: add --trials 0"):
             run_protocol("ood_cifar10_isun", [folder / "tiny.py"], tmp_path / "out", seeds=[0, 1])
