@@ -19,7 +19,7 @@ from mmosr.utils.config import (
     load_config,
     set_work_dir,
 )
-from mmosr.utils.training_data import check_training_data
+from mmosr.utils.training_data import check_folders, check_training_data
 from mmosr.utils.training_loop import check_ends
 
 
@@ -64,6 +64,7 @@ def main() -> None:
         enable_amp(cfg)
     check_data(cfg, ["train_dataloader", "val_dataloader"])
     check_training_data(cfg)
+    check_folders(cfg)
     if cfg.get("load_from"):
         check_safe(cfg.load_from, args.trust_checkpoint)
     fit_to_machine(cfg)

@@ -200,6 +200,19 @@ train_dataloader = dict(dataset=dict(_delete_=True, **_base_.test_dataloader.dat
             train_with(path, monkeypatch, tmp_path)
         assert "\n" not in str(error.value)
 
+    def test_the_folder_of_the_test(self, monkeypatch, tmp_path):
+        """With the role of training: by its images in a protocol, by its name in train.py."""
+        path = tmp_path / "data.py"
+        path.write_text(f"""
+_base_ = "{FILES}/cifar10_6-4.py"
+train_dataloader = dict(dataset=dict(data_prefix="test"))
+""")
+        message = "the train and test data share 6 images, such as .*/data/cifar10_jpeg/test/"
+        self.refused(monkeypatch, tmp_path, "cifar10_6-4", message, data=path)
+        message = "^train_dataloader.dataset reads the images of test_dataloader.dataset, /.*/test:"
+        with pytest.raises(InputError, match=message):
+            train_with(path, monkeypatch, tmp_path)
+
     def test_other_data_are_trained_on(self, monkeypatch, tmp_path):
         with pytest.raises(AssertionError, match="training began"):
             train_with(FILES / "cifar+10.py", monkeypatch, tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from mmosr.utils import InputError
-from mmosr.utils.training_data import check_threshold_data, check_training_data
+from mmosr.utils.training_data import check_folders, check_threshold_data, check_training_data
 
 OPEN_SET = "mmosr.OpenSetClassificationDataset"
 
@@ -92,3 +92,53 @@ def test_threshold_data():
     cfg = Config(dict(val_dataloader=dict(dataset=union(data("val")))))
     with pytest.raises(InputError, match=r"^val_dataloader.dataset is mmosr.OpenSetTestData"):
         check_threshold_data(cfg)
+
+
+class TestFolders:
+    """The roles are right, and training reads what the test reads."""
+
+    def folder(self, role, prefix, root="data/cifar", **more):
+        return dict(type=OPEN_SET, data_root=root, role=role, data_prefix=prefix, **more)
+
+    def check(self, train, test):
+        check_folders(Config(dict(train_dataloader=dict(dataset=train), test_dataloader=test)))
+
+    @pytest.mark.parametrize(
+        "train",
+        [
+            dict(prefix="test"),
+            dict(prefix="test/"),
+            dict(prefix=dict(img_path="test"), host="mmpretrain.CustomDataset"),
+            dict(prefix="../cifar/test", val_fraction=0.1),
+            dict(prefix="", root="data/cifar/test"),
+        ],
+    )
+    def test_the_folder_of_the_test(self, train, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for role in ("train", "val"):
+            nested = concat(repeat(self.folder(role, **train)))
+            test = dict(dataset=union(self.folder("test", "test")))
+            message = (
+                r"^train_dataloader.dataset.datasets.0.dataset reads the images of "
+                rf"test_dataloader.dataset.known, {tmp_path}/data/cifar/test: .* data_prefix and"
+            )
+            with pytest.raises(InputError, match=message):
+                self.check(nested, test)
+
+    def test_a_link_to_it(self, tmp_path):
+        (tmp_path / "test").mkdir()
+        (tmp_path / "train").symlink_to(tmp_path / "test")
+        train, test = (self.folder(part, part, str(tmp_path)) for part in ("train", "test"))
+        with pytest.raises(InputError, match="reads the images of test_dataloader.dataset, "):
+            self.check(train, dict(dataset=test))
+
+    def test_others_pass(self):
+        test = dict(dataset=self.folder("test", "test"))
+        self.check(self.folder("train", "train"), test)
+        self.check(self.folder("train", "test", root="data/other"), test)
+        self.check(data("train"), dict(dataset=data("test")))  # CIFAR10 has files of each role
+        listed = [self.folder(part, "all", ann_file=f"{part}.txt") for part in ("train", "test")]
+        self.check(listed[0], dict(dataset=listed[1]))
+        unknown = dict(type="mmosr.UnknownImages", data_root="data/cifar", data_prefix="train")
+        self.check(self.folder("train", "train"), dict(dataset=dict(unknown, role="test")))
+        check_folders({})
