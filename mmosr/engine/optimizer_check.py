@@ -8,6 +8,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS, Registry
 from torch import nn
 
 from mmosr.utils import InputError
+from mmosr.utils.registered import registered_class
 
 from .mixture_optimizer import MixtureOptimWrapperConstructor, mixtures_of
 
@@ -37,7 +38,7 @@ def check_optimizer(cfg: Config, model: nn.Module) -> None:
     kinds = {key: _named(wrapper, key, registry) for key, registry in _NAMES.items()}
     own = kinds["constructor"]
     if not mixtures_of(model) or (
-        isinstance(own, type) and issubclass(own, MixtureOptimWrapperConstructor)
+        own is not None and issubclass(own, MixtureOptimWrapperConstructor)
     ):
         return
     present = wrapper.get("constructor")
@@ -49,15 +50,12 @@ def check_optimizer(cfg: Config, model: nn.Module) -> None:
     )
 
 
-def _named(wrapper: Mapping, key: str, registry: Registry) -> object:
+def _named(wrapper: Mapping, key: str, registry: Registry) -> type | None:
     """What a key of ``optim_wrapper`` names, None where it is not given."""
     kind = wrapper.get(key)
     kind = kind.get("type") if isinstance(kind, Mapping) else kind
-    if not isinstance(kind, str):
-        return kind
-    with registry.switch_scope_and_registry(None) as scoped:
-        found = scoped.get(kind)
-    if found is None:
+    found = registered_class(registry, kind, None)
+    if found is None and isinstance(kind, str):
         close = difflib.get_close_matches(kind, list(registry.module_dict), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
         raise InputError(f"optim_wrapper.{key}: no {registry.name} '{kind}'{hint}")

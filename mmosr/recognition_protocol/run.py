@@ -137,8 +137,6 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
     check_data_of(job.record["trained"], describe_data(cfg, protocol))
     init_default_scope(cfg.get("default_scope") or "mmpretrain")
     model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
-    if not job.record["trained"]:
-        check_optimizer(cfg, model)
     classes = getattr(model, "known_classes", None)
     if classes is None:
         raise InputError(
@@ -151,6 +149,7 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
             f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes"
         )
     if job.record["trained"] is None:
+        check_optimizer(cfg, model)
         _check_averaging(cfg, model)
 
 
