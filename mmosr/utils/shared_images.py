@@ -12,7 +12,8 @@ import numpy as np
 
 from .errors import InputError
 
-# Published arrays hold some pictures twice: Barz and Denzler, "Do we train on test data?", 2020.
+# Published arrays may hold a picture twice. Barz and Denzler, "Do we train on test data?" (2020), find
+# many test images of CIFAR that are also in training, most of them not equal pixel by pixel.
 SAME_PIXELS = 0.01
 
 
@@ -40,7 +41,7 @@ def check_apart(images: Mapping[str, Sequence[str | bytes]]) -> None:
     """Check that no two parts of the data show the same image.
 
     Pictures without a file may share up to 1 % of the smaller part, for the published data sets
-    hold some of them twice.
+    may hold some of them twice.
 
     Args:
         images: By part, ``train``, ``val`` or ``test``: as of :func:`image_identity`.
