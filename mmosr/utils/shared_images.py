@@ -12,8 +12,8 @@ import numpy as np
 
 from .errors import InputError
 
-# Published arrays may hold a picture twice. Barz and Denzler, "Do we train on test data?" (2020), find
-# many test images of CIFAR that are also in training, most of them not equal pixel by pixel.
+# Published arrays may hold a picture twice; Barz and Denzler, "Do we train on test data?" (2020),
+# count the test images of CIFAR that training has as well, most of them not pixel by pixel.
 SAME_PIXELS = 0.01
 
 
