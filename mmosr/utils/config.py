@@ -253,6 +253,11 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
             node, done = child, f"{done}.{part}"
         if isinstance(node, (str, int, float)) and parts:
             raise InputError(f"--cfg-options {key}: {done} is {node!r} and has no parts")
+        both = (options[key], _child(node, parts[-1])) if parts else ()
+        if isinstance(node, (list, tuple)) and not all(isinstance(x, Mapping) for x in both):
+            raise InputError(
+                f"--cfg-options {key}: an item of a list is not set alone: give all of {done}=[...]"
+            )
 
 
 def _child(node: Any, key: str) -> Any:

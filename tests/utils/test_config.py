@@ -45,6 +45,11 @@ def test_options_change_the_config(config):
     assert cfg.train_dataloader.batch_size == 4
     assert cfg.train_dataloader.dataset.pipeline == [dict(type="A", size=9)]
     assert cfg.model.heads[0].new == 1
+    heads = [dict(type="C"), dict(type="D")]
+    assert load_config(config(), {"model.heads": heads}).model.heads == heads
+    assert load_config(config("a = [1]"), {"a": [2, 3]}).a == [2, 3]
+    changed = load_config(config(), {"model.heads.0": dict(type="E")}).model.heads
+    assert changed[0].type == "E" and changed[0].norm_cfg.type == "SyncBN" and changed[1] is None
     assert cfg.randomness.seed == 5
     assert cfg.model.neck == dict(type="FPN", width=8)
     assert cfg.model.backbone.depth == 18
@@ -60,6 +65,7 @@ def test_options_change_the_config(config):
         ("model.neck.width", "no 'neck' in model"),
         ("model.heads.7.type.x", "no '7' in model.heads, a list of 2"),
         ("train_cfg.max_iters.x", "train_cfg.max_iters is 10 and has no parts"),
+        ("model.heads.0", r"set alone: give all of model.heads=\[...\]"),
     ],
 )
 def test_a_misspelt_option_is_refused(config, key, message):
