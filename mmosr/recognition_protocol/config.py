@@ -129,14 +129,16 @@ def _is_seed_draw(step: Any, scope: str | None) -> bool:
 
 
 def _set_num_classes(cfg: Config, num_known: int) -> None:
-    head = cfg.model.get("head")
-    if not isinstance(head, Mapping) or "num_classes" not in head:
+    # Without one in the head, as of VGG, the backbone ends in the class scores.
+    places = [cfg.model.get(name) for name in ("head", "backbone")]
+    places = [part for part in places if isinstance(part, Mapping) and "num_classes" in part]
+    if not places:
         raise InputError(
             f"config {cfg.filename}: --data sets model.head.num_classes, which the model does not "
             "have"
         )
-    before = head["num_classes"]
-    for part in dicts(head):
+    before = places[0]["num_classes"]
+    for part in dicts(places[0]):
         if part.get("num_classes") == before:
             part["num_classes"] = num_known
 

@@ -146,7 +146,8 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
     if classes != protocol.num_known:
         raise UnfitDataError(
             f"config {cfg.filename}: the model has {classes} classes, and protocol "
-            f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes"
+            f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes, or that "
+            "of model.backbone where the head has none"
         )
     if job.record["trained"] is None:
         check_optimizer(cfg, model)

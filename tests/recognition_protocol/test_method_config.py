@@ -78,6 +78,11 @@ class TestReplaceData:
         assert head.num_classes == head.loss.num_classes == 6
         assert head.topk == (1, 7) and head.in_channels == 84 and head.loss.label_smooth_val == 0.1
 
+    def test_number_of_classes_of_a_network_that_ends_in_its_class_scores(self, files):
+        method = METHOD.replace('"LinearClsHead", num_classes=7, in_channels=84', '"ClsHead"')
+        method = method.replace('type="LeNet5"', 'type="LeNet5", num_classes=7')
+        assert method_config(*files(method)).model.backbone.num_classes == 6
+
     def test_options_come_last(self, files):
         options = {
             "train_dataloader.batch_size": 16,
