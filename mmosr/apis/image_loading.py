@@ -17,6 +17,7 @@ from mmosr.datasets.svhn import SVHN
 from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
 from mmosr.registry import DATASETS
 from mmosr.utils import InputError
+from mmosr.utils.registered import bare_name
 
 ImageInput = str | os.PathLike | np.ndarray | Image.Image
 
@@ -101,7 +102,7 @@ class ImageLoader:
 def _split(config: Config) -> tuple[list[dict], list[dict]]:
     """The steps that load a BGR file, and the others."""
     steps = inference_pipeline(config)
-    if not any("Load" in _name(step) for step in steps):
+    if not any("Load" in bare_name(step["type"]) for step in steps):
         dataset = find_test_dataset(config)
         dataset = dataset.get("known") or dataset
         kind = dataset.get("host") or dataset.get("type")
@@ -118,10 +119,6 @@ def _split(config: Config) -> tuple[list[dict], list[dict]]:
                 "arrays in RGB order"
             )
     return steps[:1], steps[1:]
-
-
-def _name(step: dict) -> str:
-    return step["type"] if isinstance(step["type"], str) else step["type"].__name__
 
 
 def _from_pil(image: Image.Image, grey: bool) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from mmengine.config import Config
 
 from mmosr.utils import InputError
+from mmosr.utils.registered import bare_name
 
 # Wrappers of mmengine and mmseg that show images several times, or several as one.
 _REPEATING = ("RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
@@ -36,18 +37,12 @@ def find_test_dataset(cfg: Config) -> dict:
 
 def loads_labels(step: Mapping) -> bool:
     """Whether a step of a pipeline loads labels."""
-    return _name(step).endswith("Annotations")
+    return bare_name(step["type"]).endswith("Annotations")
 
 
 def packs_image_labels(step: Mapping) -> bool:
     """Whether a step packs the label of an image, which the data set itself gives (mmpretrain)."""
-    return _name(step) == "PackInputs"
-
-
-def _name(part: Mapping) -> str:
-    """Name of the type in a config, without its scope."""
-    kind = part["type"]
-    return kind.rpartition(".")[2] if isinstance(kind, str) else kind.__name__
+    return bare_name(step["type"]) == "PackInputs"
 
 
 def fit_dataloader(cfg: Config, split: str = "train") -> dict:
@@ -94,7 +89,7 @@ def fit_dataloader(cfg: Config, split: str = "train") -> dict:
 
 def _for_one_pass(dataset: Mapping, steps: list[dict]) -> dict:
     """A data set without wrappers that repeat or mix images, with the steps of the test."""
-    while "dataset" in dataset and _name(dataset) in _REPEATING:
+    while "dataset" in dataset and bare_name(dataset["type"]) in _REPEATING:
         dataset = dataset["dataset"]
     if "datasets" in dataset:
         return dict(dataset, datasets=[_for_one_pass(part, steps) for part in dataset["datasets"]])

@@ -1,4 +1,4 @@
-"""The class that a ``type`` in a config means."""
+"""What a ``type`` in a config means."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def registered_class(registry: Registry, kind: str | type | None, scope: str | N
         with registry.switch_scope_and_registry(scope) as scoped:
             kind = scoped.get(kind)
     return kind if isinstance(kind, type) else None
+
+
+def bare_name(kind: str | type | None) -> str:
+    """Name of a ``type`` without its scope, empty where there is none."""
+    return kind.rpartition(".")[2] if isinstance(kind, str) else getattr(kind, "__name__", "")

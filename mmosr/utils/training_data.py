@@ -8,6 +8,7 @@ from typing import Any
 
 from .config import named_dicts
 from .errors import InputError
+from .registered import bare_name
 
 # Data sets of unknown images, which have no other role.
 TEST_ONLY = ("OpenSetTestData", "UnknownImages", "NoiseImages")
@@ -67,9 +68,9 @@ def _folders(
     """Names of the data sets of image folders with such a role; folder and list of images."""
     loader = cfg.get(f"{part}_dataloader") or {}
     for name, data in named_dicts(loader.get("dataset"), f"{part}_dataloader.dataset"):
-        if data.get("role") not in roles or _last(data.get("type")) != OPEN_SET:
+        if data.get("role") not in roles or bare_name(data.get("type")) != OPEN_SET:
             continue
-        if _last(data.get("host", FOLDERS)) != FOLDERS:
+        if bare_name(data.get("host", FOLDERS)) != FOLDERS:
             continue
         prefix = data.get("data_prefix") or ""
         if isinstance(prefix, Mapping):
@@ -79,11 +80,6 @@ def _folders(
         yield name, (folder, listed and os.path.realpath(os.path.join(root, listed)))
 
 
-def _last(kind: Any) -> str:
-    """Name of a type without its scope."""
-    return str(kind).rpartition(".")[2]
-
-
 def _check(cfg: Mapping[str, Any], part: str, reason: str) -> None:
     loader = cfg.get(f"{part}_dataloader") or {}
     hint = HINT.format(part)
@@ -91,5 +87,5 @@ def _check(cfg: Mapping[str, Any], part: str, reason: str) -> None:
         if data.get("role") == "test":
             raise InputError(f"{name} has role='test', and {reason}: give it {hint}")
         kind = data.get("type")
-        if _last(kind) in TEST_ONLY:
+        if bare_name(kind) in TEST_ONLY:
             raise InputError(f"{name} is {kind}, which only a test may show: give it {hint}")
