@@ -99,16 +99,16 @@ def choose_parts(model: nn.Module, scores: list[str] | None) -> list[str]:
                 f"{', '.join(sorted(known))}"
             )
         return list(fittable)
-    own = ()
-    if CLASSIFIER in fittable:
-        own = {**model.classifier.scores, **model.classifier.embedding_scores}
     chosen = []
     for name in scores:
-        if name not in fittable and name not in own:
+        if name in fittable:
+            chosen.append(name)
+        elif CLASSIFIER in fittable and name in model.own_scores:
+            chosen.append(CLASSIFIER)
+        else:
             raise InputError(
                 f"score {name} needs no fitting: use tools/test.py --score {name} on any checkpoint"
             )
-        chosen.append(name if name in fittable else CLASSIFIER)
     return list(dict.fromkeys(chosen))
 
 

@@ -1,13 +1,15 @@
 """Post-hoc scores: anomaly scores of any trained model."""
 
 from .base import FittedMapScore, FittedScore, Score, build_score
+from .entries import ScoreConfig
 from .fitted import FIT_ON, Fitted
 from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
 from .kl_matching import KLMatching
 from .mahalanobis import Mahalanobis, MahalanobisPerClass
+from .map_smoothing import MapSmoothing
 from .odin import Odin, OdinWithoutUnknowns
 from .openmax import OpenMax
-from .scored_model import ScoreConfig, ScoredModel, set_scores
+from .scored_model import ScoredModel, set_scores
 from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "KLMatching",
     "Mahalanobis",
     "MahalanobisPerClass",
+    "MapSmoothing",
     "Odin",
     "OdinWithoutUnknowns",
     "OpenMax",

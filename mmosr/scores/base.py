@@ -27,6 +27,8 @@ class Score(nn.Module):
     # 'features': of what enters the classifier, (N, D, *S), at its own resolution.
     # 'inputs': of network inputs (N, 3, H, W) and the function from those to the logits.
     space: ClassVar[str] = "logits"
+    # What a segmentor does to its finished map unless the config says otherwise: see MapSmoothing.
+    map_options: ClassVar[Mapping[str, bool]] = {}
 
     def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
         super().__init__()

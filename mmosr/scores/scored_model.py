@@ -12,9 +12,9 @@ from mmosr.registry import MODELS, SCORES
 from mmosr.utils import InputError
 
 from .base import FittedScore, Score, build_score
+from .entries import ScoreConfig, ScoreEntry, entry_configs
 from .fitted import Fitted
-
-ScoreConfig = str | Mapping | Sequence[str | Mapping]
+from .map_smoothing import MAP_OPTIONS, MapSmoothing
 
 
 class ScoredModel(ABC):
@@ -27,14 +27,19 @@ class ScoredModel(ABC):
     Args:
         *args: As the host.
         score: Names of scores, or ``dict(type=NAME, **options)`` with an optional ``name``; one or
-            several. Default: the method's first score, or ``msp`` for a plain head.
+            several. The method's own scores have no options but those of maps, which every score
+            has: see :class:`~mmosr.scores.map_smoothing.MapSmoothing`. Several entries may be of
+            one type, under different names; each is fitted by itself. Default: the method's first
+            score, or ``msp`` for a plain head.
         reject_threshold: A prediction whose first score is above it is also given as unknown.
         **kwargs: As the host.
 
     Raises:
-        InputError: A score that this model does not have.
+        InputError: A score or an option that this model does not have.
     """
 
+    # Whether a score is a map with predicted classes beside it, or one value for each image.
+    gives_maps: ClassVar[bool] = False
     # The host's own model, in place of which this one can stand: see `set_scores`.
     host_type: ClassVar[type | None] = None
     # Those computed at present; empty while the host is built.
@@ -49,22 +54,22 @@ class ScoredModel(ABC):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.reject_threshold = reject_threshold
-        own = {**self._own("scores"), **self._own("embedding_scores")}
         if score is None:
-            score = next(iter(own), "msp")
-        configs = [score] if isinstance(score, (str, Mapping)) else list(score)
-        self.posthoc_scores = nn.ModuleDict()
-        names = []
-        for config in configs:
-            name = config if isinstance(config, str) else config.get("name", config.get("type"))
-            if name not in own:
-                self.posthoc_scores[name] = self._build_score(config)
-            names.append(name)
+            score = next(iter(self._own_functions()), "msp")
+        entries = [ScoreEntry.of(config) for config in entry_configs(score)]
+        names = [entry.name for entry in entries]
         if not names or len(set(names)) < len(names):
             raise InputError(
                 f"score must name one or more different scores, got {names}: "
                 f"choose from {', '.join(self.available_scores())}"
             )
+        self.posthoc_scores = nn.ModuleDict()
+        # Of the other entries: which score of the method each is.
+        self.own_scores: dict[str, str] = {}
+        # What the subclass has to do to the finished map of each entry.
+        self.map_smoothings: dict[str, MapSmoothing] = {}
+        for entry in entries:
+            self._add_entry(entry)
         self.score_names = tuple(names)
         self.active_scores = self.score_names
 
@@ -94,7 +99,7 @@ class ScoredModel(ABC):
     def available_scores(self) -> list[str]:
         """Names of every score of this model: the method's own first, then the post-hoc ones."""
         SCORES.import_from_location()
-        names = [*self._own("scores"), *self._own("embedding_scores"), *SCORES.module_dict]
+        names = [*self._own_functions(), *SCORES.module_dict]
         return list(dict.fromkeys(names))
 
     @contextmanager
@@ -111,13 +116,33 @@ class ScoredModel(ABC):
         """Of what the score is a function: logits, embedding, features or inputs."""
         if name in self.posthoc_scores:
             return self.posthoc_scores[name].space
-        return "logits" if name in self._own("scores") else "embedding"
+        return "logits" if self.own_scores[name] in self._own("scores") else "embedding"
 
     def score_function(self, name: str) -> Callable[..., Tensor]:
-        """The score as a function of what :meth:`score_space` says."""
+        """The score as a function of what :meth:`score_space` says, before its map is smoothed."""
         if name in self.posthoc_scores:
             return self.posthoc_scores[name]
-        return {**self._own("scores"), **self._own("embedding_scores")}[name]
+        return self._own_functions()[self.own_scores[name]]
+
+    def _add_entry(self, entry: ScoreEntry) -> None:
+        defaults: Mapping[str, bool] = {}
+        if entry.kind in self._own_functions():
+            entry.refuse_options()
+            self.own_scores[entry.name] = entry.kind
+        else:
+            score = self._build_score({"type": entry.kind, **entry.options})
+            self.posthoc_scores[entry.name] = score
+            defaults = score.map_options
+        smoothing = entry.map_smoothing(defaults)
+        if smoothing and not self.gives_maps:
+            raise InputError(
+                f"score '{entry.name}': {' and '.join(MAP_OPTIONS)} need maps, and "
+                f"{type(self).__name__} gives one value an image: use a score without them"
+            )
+        self.map_smoothings[entry.name] = smoothing
+
+    def _own_functions(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        return {**self._own("scores"), **self._own("embedding_scores")}
 
     def _own(self, kind: str) -> dict[str, Callable[[Tensor], Tensor]]:
         return getattr(self.classifier, kind) if self.classifier is not None else {}
@@ -159,7 +184,8 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
     Args:
         model_cfg: Changed in place; a host's own model becomes the open-set one. Its ``type`` is
             looked up in the default scope.
-        score: As in :class:`ScoredModel`.
+        score: As in :class:`ScoredModel`. A name that an entry of the config has stands for that
+            entry, with its options.
 
     Raises:
         InputError: The model is of a type that gives no anomaly scores.
@@ -177,7 +203,11 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
         raise InputError(
             f"model type '{kind}' gives no anomaly score: use one of {hosts}, or mmosr's of these"
         )
-    model_cfg["score"] = score
+    before = entry_configs(model_cfg.get("score") or ())
+    entries = {ScoreEntry.of(config).name: config for config in before}
+    chosen = [entries.get(c, c) if isinstance(c, str) else c for c in entry_configs(score)]
+    # One alone stays without a list: what an earlier run recorded is compared with it.
+    model_cfg["score"] = chosen[0] if isinstance(score, (str, Mapping)) else chosen
 
 
 def _opens_a_host(part: object) -> bool:

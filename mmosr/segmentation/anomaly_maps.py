@@ -32,16 +32,18 @@ class AnomalyMaps(ScoredModel):
     and ``seg_logits`` stay as the host makes them, and so does the state dict.
 
     Args:
-        score: Names of scores, or ``dict(type=NAME, **options)`` with an optional ``name``; one or
-            several. An open-set head offers those of its method, every head the post-hoc scores
-            of ``mmosr/scores``. Default: the method's first score, or ``msp`` for a plain head.
+        score: See :class:`~mmosr.scores.ScoredModel`. An open-set head offers those of its method,
+            every head the post-hoc scores of ``mmosr/scores``.
         reject_threshold: With a threshold, ``pred_open_set`` holds the prediction with each pixel
             whose first score is above it set to 254 (unknown).
         *args, **kwargs: As the host.
 
     Raises:
-        InputError: A score that this model does not have, or a head without class logits.
+        InputError: A score or an option that this model does not have, or a head without class
+            logits.
     """
+
+    gives_maps = True
 
     def _init_decode_head(self, decode_head: ConfigType | list[ConfigType]) -> None:
         for part in decode_head if isinstance(decode_head, list) else [decode_head]:
@@ -114,9 +116,10 @@ class AnomalyMaps(ScoredModel):
             maps = {}
             for name in self.active_scores:
                 if name in self._riding:
-                    maps[name] = finished[i][self._riding.index(name)].unsqueeze(0)
+                    values = finished[i][self._riding.index(name)].unsqueeze(0)
                 else:
-                    maps[name] = self.score_function(name)(logits)
+                    values = self.score_function(name)(logits)
+                maps[name] = self.map_smoothings[name](values, sample.pred_sem_seg.data)
             if maps:
                 self._attach(sample, maps)
         return samples

@@ -260,6 +260,22 @@ class TestUse:
         assert MODELS.build(model_cfg).score_names == ("energy",)
 
 
+@pytest.mark.parametrize(
+    ("head", "score"),
+    [
+        ("plain", "sml_smooth"),
+        ("plain", dict(type="mahalanobis", smoothing=True)),
+        ("lgmm", dict(type="likelihood", boundary_suppression=True)),
+    ],
+)
+def test_options_of_maps_are_refused(head, score):
+    with pytest.raises(
+        InputError, match="need maps, and OpenSetImageClassifier gives one"
+    ) as error:
+        build(head, score=score)
+    assert "\n" not in str(error.value)
+
+
 class TestRefusedHeads:
     @pytest.mark.parametrize(
         "head",

@@ -86,6 +86,40 @@ def test_the_methods_own_score_wins():
     assert list(Model(score="msp").posthoc_scores) == ["msp"]
 
 
+def test_own_scores_under_other_names():
+    score = ["cac", dict(type="cac", name="again"), dict(type="cac_fixed", name="fixed")]
+    model = Model(AnchorClassifier(D, C), score=score)
+    assert model.score_names == ("cac", "again", "fixed") and not model.posthoc_scores
+    assert [model.score_space(name) for name in model.score_names] == [*["logits"] * 2, "embedding"]
+    z = torch.randn(4, C)
+    for name, expected in (("again", "cac"), ("fixed", "cac_fixed")):
+        functions = {**model.part.scores, **model.part.embedding_scores}
+        assert torch.equal(model.score_function(name)(z), functions[expected](z))
+
+
+def test_the_type_says_which_score_it_is():
+    """Not the name, which may be that of another score."""
+    model = Model(own(), score=[dict(type="energy", temperature=2.0, name="doc"), "msp"])
+    assert list(model.posthoc_scores) == ["doc"] and model.own_scores == {"msp": "msp"}
+    logits = torch.randn(4, C)
+    torch.testing.assert_close(model.score_function("doc")(logits), energy(logits, 2.0))
+
+
+@pytest.mark.parametrize("option", ["boundary_suppression", "smoothing"])
+@pytest.mark.parametrize("kind", ["doc", "energy", "sml", "mahalanobis"])
+def test_options_of_maps_need_maps(kind, option):
+    with pytest.raises(InputError, match=f"score '{kind}': .*{option}.* need maps"):
+        Model(own(), score={"type": kind, option: True})
+    assert Model(own(), score={"type": kind, option: False}).score_names == (kind,)
+
+
+def test_options_of_own_scores():
+    with pytest.raises(
+        InputError, match="'mine' .* no option temperature, width: choose from name"
+    ):
+        Model(own(), score=dict(type="doc", name="mine", temperature=2.0, width=3))
+
+
 def test_available_scores():
     names = Model(AnchorClassifier(D, C)).available_scores()
     assert names[:4] == ["cac", "cac_fixed", "cac_reestimated", "msp"]

@@ -165,6 +165,24 @@ def test_anchors(files, fit, data, tmp_path):
     assert both["state_dict"][prefix + "fitted"] and both[SCORE_STATISTICS].keys() == {"sml"}
 
 
+def test_entries_of_the_config_by_name(files, data, call, tmp_path):
+    """With other names than their types, and with options of their maps."""
+    config, out, common = tmp_path / "named.py", tmp_path / "named.pth", ["--cfg-options", *data]
+    scores = [
+        dict(type="cac", name="cac_smooth", smoothing=True),
+        dict(type="sml", name="borders", boundary_suppression=True),
+    ]
+    config.write_text(f"_base_ = '{files / 'cac.py'}'\nmodel = dict(score={scores})\n")
+    names = ["--score", "cac_smooth", "borders", "--work-dir", tmp_path / "work"]
+    status, err = call("fit_score", config, files / "cac.pth", *names, "--out", out, *common)
+    assert status == 0, err
+    content = read_checkpoint(out)
+    assert content["state_dict"]["decode_head.classifier.fitted"]
+    assert content[SCORE_STATISTICS].keys() == {"borders"}
+    status, err = call("test", config, out, *names, *common)
+    assert status == 0, err
+
+
 def run_tool(name, *arguments):
     return subprocess.run(
         [sys.executable, ROOT / "tools" / f"{name}.py", *map(str, arguments)],
