@@ -2,23 +2,31 @@
 
 The scenes let every configuration run without a download. Training and validation pictures hold
 known classes only; test pictures also hold unknown objects, labelled 254. Pictures are a pure
-function of the seed, the size and the presence of unknown objects.
+function of the seed, the size and the kinds of unknown objects that may appear.
+
+Three families of kinds share no kind: the test kinds, the validation kinds, on which settings of
+a score are chosen, and the new kinds, which join the test kinds in every set but set 0.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError, atomic_write
+from mmosr.utils import UNKNOWN_LABEL, InputError, atomic_write
 
-from .demo_drawing import SUPERSAMPLE, Camera, Canvas, Material, finish
-from .demo_objects import draw_car, draw_pole, draw_tree
+from .demo_drawing import Canvas, finish
+from .demo_kinds import Kind
+from .demo_layout import draw_bonnet, make_camera, plan_things, plan_unknowns
+from .demo_new_unknowns import NEW_KINDS
 from .demo_street import Street, draw_street
-from .demo_unknowns import HEIGHTS, KINDS, draw_unknown
+from .demo_unknowns import TEST_KINDS
+from .demo_validation_unknowns import VALIDATION_KINDS
+from .demo_workers import draw_all
 
 DEMO_CLASS_IDS = (0, 1, 2, 5, 6, 7, 8, 10, 13)
 """Cityscapes train ids that are drawn: road, sidewalk, building, pole, traffic light, traffic
@@ -26,17 +34,19 @@ sign, vegetation, sky, car."""
 
 GENERATOR_VERSION = 1
 MIN_UNKNOWN_SHARE = 0.003
-"""Every scene drawn with ``unknown=True`` has at least this share of unknown pixels."""
+"""Every scene drawn with unknown objects has at least this share of unknown pixels."""
 
 _MARKER = "demo_scenes.json"
 _IMAGE, _LABEL = "_leftImg8bit.png", "_gtFine_labelTrainIds.png"
-_SPLITS = ("train", "val", "test")
+_KINDS = {**TEST_KINDS, **VALIDATION_KINDS, **NEW_KINDS}
+_SPLITS = ("train", "val", "test")  # those with streets of their own
+_STREETS = {"train": 0, "val": 1, "test": 2, "val_unknown": 1}  # whose streets: a split's number
 _MAX_SCENES = 1_000_000  # per split; keeps the scene seeds of all splits and sets apart
 _MIN_SIDE = 32
 
 
 def draw_scene(
-    seed: int, size: tuple[int, int] = (128, 256), unknown: bool = False
+    seed: int, size: tuple[int, int] = (128, 256), unknown: bool | Sequence[str] = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one street scene.
 
@@ -46,7 +56,10 @@ def draw_scene(
     Args:
         seed: Number of the scene, at least 0.
         size: Height and width in pixels, each at least 32.
-        unknown: Whether one to three unknown objects are added.
+        unknown: Whether one to three unknown objects are added: True for objects of the test
+            kinds, or the names of the kinds to choose from (``TEST_KINDS`` in
+            ``demo_unknowns``, ``VALIDATION_KINDS`` in ``demo_validation_unknowns``,
+            ``NEW_KINDS`` in ``demo_new_unknowns``).
 
     Returns:
         The picture ``(h, w, 3)``, uint8, BGR as OpenCV writes it, and the labels ``(h, w)``,
@@ -54,126 +67,40 @@ def draw_scene(
         bonnet of the own car).
 
     Raises:
-        InputError: If the seed is negative or the size is too small.
+        InputError: If the seed is negative, the size is too small or a kind is not known.
     """
     _check_size(size)
+    kinds = _kinds_of(unknown)
     if seed < 0:
         raise InputError(f"Scene seed {seed} is negative; give 0 or more.")
     layout, extra, sensor = (np.random.default_rng([seed, stream]) for stream in range(3))
     dusk = max(0.0, layout.uniform(-0.7, 1.0))
-    camera = _make_camera(layout, size)
+    camera = make_camera(layout, size)
     haze = np.array([205, 200, 195]) * (1 - dusk) + np.array([150, 150, 190]) * dusk
     canvas = Canvas(size, haze, layout.uniform(70, 260))
     street = Street.random(layout)
     draw_street(canvas, camera, street, layout, dusk)
-    things = _plan_things(canvas, camera, street, layout)
-    if unknown:
-        things += _plan_unknowns(canvas, camera, street, extra)
+    things = plan_things(canvas, camera, street, layout)
+    if kinds:
+        things += plan_unknowns(canvas, camera, street, extra, kinds)
     for _, draw in sorted(things, key=lambda thing: -thing[0]):
         draw()
-    _draw_bonnet(canvas, layout)
-    while unknown and np.mean(canvas.surface[..., 0] == UNKNOWN_LABEL) < 2 * MIN_UNKNOWN_SHARE:
+    draw_bonnet(canvas, layout)
+    while kinds and np.mean(canvas.surface[..., 0] == UNKNOWN_LABEL) < 2 * MIN_UNKNOWN_SHARE:
         # All were hidden or tiny: put one in front of everything.
-        _plan_unknowns(canvas, camera, street, extra, in_front=True)[0][1]()
+        plan_unknowns(canvas, camera, street, extra, kinds, in_front=True)[0][1]()
     return finish(canvas, sensor, dusk)
 
 
-def _make_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
-    height, width = size[0] * SUPERSAMPLE, size[1] * SUPERSAMPLE
-    return Camera(
-        focal=1.2 * height * rng.uniform(0.9, 1.15),
-        centre=width * rng.uniform(0.36, 0.64),
-        horizon=height * rng.uniform(0.36, 0.52),
-        height=rng.uniform(1.5, 2.5),
-        bend=rng.uniform(-0.004, 0.004) * rng.random(),
-    )
-
-
-def _plan_things(canvas: Canvas, camera: Camera, street: Street, rng: np.random.Generator) -> list:
-    """Pairs ``(distance, draw)`` of the known things, each with a generator of its own."""
-    things = []
-
-    def add(z: float, draw: Callable, *args) -> None:
-        own = np.random.default_rng(rng.integers(1 << 32))
-        things.append((z, lambda: draw(canvas, camera, own, *args)))
-
-    for x, z in _places_of_cars(street, rng):
-        add(z, draw_car, x, z)
-    for side, edge, wide in (
-        (-1, street.left, street.pave_left),
-        (1, street.right, street.pave_right),
-    ):
-        for z in np.cumsum(rng.uniform(5, 16, 7)):
-            add(z, draw_tree, edge + side * (wide * 0.8 + rng.uniform(0, 1)), z)
-        for z in 4 + np.cumsum(rng.uniform(6, 22, 3)):
-            kind = ("lamp", "lamp", "sign", "light")[rng.integers(4)]
-            add(z, draw_pole, edge + side * rng.uniform(0.3, 0.9), z, kind)
-    # One sign and one light near enough to be seen, on the side that has room in the picture.
-    for kind in ("sign", "light"):
-        edge = street.left if rng.random() < camera.centre / canvas.width else street.right
-        x = edge + np.sign(edge) * rng.uniform(0.3, 1.0)
-        room = camera.centre if x < 0 else canvas.width - camera.centre
-        nearest = camera.focal * (abs(x) + 0.5) / room
-        z = max(nearest, 5.0) * rng.uniform(1.05, 1.7)
-        add(z, draw_pole, x, z, kind)
-    return things
-
-
-def _places_of_cars(street: Street, rng: np.random.Generator) -> list[tuple[float, float]]:
-    middle = (street.left + street.right) / 2
-    lanes = [(street.left + middle) / 2, (street.right + middle) / 2]
-    places = []
-    for lane in lanes:
-        z = rng.uniform(5.5, 16)
-        while z < 60 and rng.random() < 0.75:
-            places.append((lane + rng.uniform(-0.4, 0.4), z))
-            z += rng.uniform(8, 22)
-    for x in (street.left + 1.05, street.right - 1.05):
-        if rng.random() < street.parking:
-            z = rng.uniform(4.5, 12)
-            while z < 45 and rng.random() < 0.85:
-                places.append((x + rng.uniform(-0.1, 0.1), z))
-                z += rng.uniform(5.6, 9)
-    return places or [(lanes[1], rng.uniform(7, 14))]
-
-
-def _plan_unknowns(
-    canvas: Canvas,
-    camera: Camera,
-    street: Street,
-    rng: np.random.Generator,
-    in_front: bool = False,
-) -> list:
-    """Pairs ``(distance, draw)`` of one to three unknown objects, the largest first."""
-    things = []
-    for _ in range(int(rng.integers(1, 4))):
-        kind = KINDS[rng.integers(len(KINDS))]
-        height = rng.uniform(*HEIGHTS[kind])
-        share = np.exp(rng.uniform(np.log(0.08), np.log(0.38)))  # of the picture's height
-        nearest = camera.depth_of_row(0.88 * canvas.height)
-        z = nearest if in_front else max(camera.focal * height / (share * canvas.height), nearest)
-        height = min(height, 0.38 * canvas.height / camera.scale(z))
-        low = max(street.left - 1.5, camera.side_at(0.06 * canvas.width, z))
-        high = min(street.right + 1.5, camera.side_at(0.94 * canvas.width, z))
-        place = (rng.uniform(min(low, high), max(low, high)), z)
-        own = np.random.default_rng(rng.integers(1 << 32))
-        args = (canvas, camera, own, kind, place, height)
-        things.append((z, height / z, lambda args=args: draw_unknown(*args)))
-    things.sort(key=lambda thing: -thing[1])
-    return [(z, draw) for z, _, draw in things]
-
-
-def _draw_bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
-    if rng.random() > 0.35:
-        return
-    top, colour = rng.uniform(0.91, 0.97), rng.uniform(25, 110) + rng.normal(0, 14, 3)
-    across = np.linspace(-0.1, 1.1, 24)
-    arch = top + (1 - top) * (2 * across - 1) ** 2 * rng.uniform(0.5, 1.2)
-    curve = np.stack([across * canvas.width, arch * canvas.height], axis=-1)
-    ends = np.array([[1.1, 1.2], [-0.1, 1.2]]) * [canvas.width, canvas.height]
-    polygon = np.concatenate([curve, ends])
-    canvas.fill(polygon, colour, 0.0, Material(IGNORE_LABEL, 4, 8))
-    canvas.fill(polygon + [0, 0.02 * canvas.height], colour * 0.8, 0.0)
+def _kinds_of(unknown: bool | Sequence[str]) -> list[Kind]:
+    """The kinds that a scene draws from; empty for a scene without unknown objects."""
+    if isinstance(unknown, bool | np.bool_):
+        return list(TEST_KINDS.values()) if unknown else []
+    names = [unknown] if isinstance(unknown, str) else list(unknown)
+    wrong = [name for name in names if name not in _KINDS]
+    if wrong or not names:
+        raise InputError(f"Kinds {wrong} of unknown objects: choose from {', '.join(_KINDS)}.")
+    return [_KINDS[name] for name in names]
 
 
 def write_demo_scenes(
@@ -184,6 +111,7 @@ def write_demo_scenes(
     size: tuple[int, int] = (128, 256),
     seed: int = 0,
     progress: Callable[[Sequence], Iterable] = iter,
+    val_unknown: int = 0,
 ) -> Path:
     """Write a set of demo scenes in the folder layout of Cityscapes.
 
@@ -195,10 +123,13 @@ def write_demo_scenes(
         root: Folder of the set; made when missing.
         train: Number of training scenes, known classes only.
         val: Number of validation scenes, known classes only.
-        test: Number of test scenes, each with unknown objects.
+        test: Number of test scenes, each with unknown objects: of the test kinds in set 0, of
+            the test kinds and the new kinds in every other set.
         size: Height and width in pixels.
         seed: Number of the set; sets of different seeds share no scene.
         progress: Wraps the list of scenes to draw, for instance ``rich.progress.track``.
+        val_unknown: Number of scenes of the split ``val_unknown``: the streets of ``val`` with
+            unknown objects of the validation kinds, on which settings of a score are chosen.
 
     Returns:
         The folder of the set.
@@ -207,7 +138,7 @@ def write_demo_scenes(
         InputError: If a parameter is out of range or the folder holds other data.
     """
     _check_size(size)
-    counts = dict(zip(_SPLITS, (train, val, test), strict=True))
+    counts = dict(zip(_STREETS, (train, val, test, val_unknown), strict=True))
     if seed < 0 or not all(0 <= count <= _MAX_SCENES for count in counts.values()):
         raise InputError(
             f"Bad demo set: seed={seed}, {counts}; the seed must be at least 0 and each number "
@@ -216,20 +147,35 @@ def write_demo_scenes(
     root = Path(root)
     wanted = {"generator": "mmosr.demo_scenes", "version": GENERATOR_VERSION, **counts}
     wanted |= {"size": [int(side) for side in size], "seed": int(seed)}
+    wanted["test_kinds"] = list(_kinds_of_splits(seed)["test"])
     found = _read_marker(root)
     if found is None or {**found, "finished": True} != {**wanted, "finished": True}:
         _clear(root)
         _write_marker(root, {**wanted, "finished": False})
-    scenes = [(split, i) for split in _SPLITS for i in range(counts[split])]
+    scenes = [(split, i) for split in counts for i in range(counts[split])]
     missing = [s for s in scenes if not all(path.is_file() for path in scene_paths(root, *s))]
-    for split, index in progress(missing) if missing else ():
-        first = (seed * len(_SPLITS) + _SPLITS.index(split)) * _MAX_SCENES
-        scene = draw_scene(first + index, size, unknown=split == "test")
-        for path, picture in zip(scene_paths(root, split, index), scene, strict=True):
-            _write_png(path, picture)
+    if missing:
+        draw_all(partial(_draw_and_save, root, size, seed), missing, progress)
     if missing or not (found or {}).get("finished"):
         _write_marker(root, {**wanted, "finished": True})
     return root
+
+
+def _draw_and_save(
+    root: Path, size: tuple[int, int], set_seed: int, scene: tuple[str, int]
+) -> None:
+    split, index = scene
+    first = (set_seed * len(_SPLITS) + _STREETS[split]) * _MAX_SCENES
+    unknown = _kinds_of_splits(set_seed).get(split, False)
+    pictures = draw_scene(first + index, size, unknown)
+    for path, picture in zip(scene_paths(root, split, index), pictures, strict=True):
+        _write_png(path, picture)
+
+
+def _kinds_of_splits(seed: int) -> dict[str, tuple[str, ...]]:
+    """Names of the kinds of each split with unknown objects in set ``seed``."""
+    new = NEW_KINDS if seed else ()
+    return {"test": (*TEST_KINDS, *new), "val_unknown": tuple(VALIDATION_KINDS)}
 
 
 def scene_paths(root: str | os.PathLike, split: str, index: int) -> tuple[Path, Path]:
@@ -260,7 +206,8 @@ def _read_marker(root: Path) -> dict | None:
         found = None
     if not isinstance(found, dict) or found.get("generator") != "mmosr.demo_scenes":
         raise InputError(f"{marker} was not written by mmosr; give another folder.")
-    return found
+    # What sets hold that were drawn before there was a choice of it.
+    return {"val_unknown": 0, "test_kinds": list(TEST_KINDS), **found}
 
 
 def _clear(root: Path) -> None:

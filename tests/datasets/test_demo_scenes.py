@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mmosr.datasets import demo_scenes
 from mmosr.datasets.demo_drawing import Camera, sub_quad
+from mmosr.datasets.demo_new_unknowns import NEW_KINDS
 from mmosr.datasets.demo_scenes import (
     DEMO_CLASS_IDS,
     MIN_UNKNOWN_SHARE,
@@ -17,6 +19,7 @@ from mmosr.datasets.demo_scenes import (
     scene_paths,
     write_demo_scenes,
 )
+from mmosr.datasets.demo_unknowns import TEST_KINDS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
 ROOT = Path(__file__).parents[2]
@@ -274,8 +277,12 @@ def test_tool_writes_a_set_and_reports_errors(tmp_path, monkeypatch, capsys):
     code, output = run(str(root), *counts, "--seed", "2")
     assert code == 0 and "train 1, val 0, test 1" in output.out
     label = cv2.imread(str(scene_paths(root, "test", 0)[1]), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(label, draw_scene(8_000_000, (32, 64), unknown=True)[1])
+    kinds = [*TEST_KINDS, *NEW_KINDS]
+    np.testing.assert_array_equal(label, draw_scene(8_000_000, (32, 64), unknown=kinds)[1])
     assert not scene_paths(root, "val", 0)[1].exists()
+    code, output = run(str(root), *counts, "--val-unknown", "1")
+    assert code == 0 and "val 0, test 1, val_unknown 1)" in output.out
+    assert scene_paths(root, "val_unknown", 0)[1].exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("x")
     code, output = run(str(tmp_path / "full"))
@@ -283,3 +290,10 @@ def test_tool_writes_a_set_and_reports_errors(tmp_path, monkeypatch, capsys):
     assert output.err.strip().splitlines() == [
         f"Error: {tmp_path / 'full'} holds other data; give a new or empty folder."
     ]
+    monkeypatch.setattr(demo_scenes, "_check_size", interrupt)
+    code, output = run(str(root))
+    assert code == 130 and output.err == "stopped: the same command goes on where it was\n"
+
+
+def interrupt(_):
+    raise KeyboardInterrupt

@@ -5,6 +5,7 @@ Example:
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -22,11 +23,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("root", nargs="?", default="data/demo_scenes", help="folder of the set")
     parser.add_argument("--train", type=int, default=400, help="training scenes (known classes)")
     parser.add_argument("--val", type=int, default=50, help="validation scenes (known classes)")
-    parser.add_argument("--test", type=int, default=100, help="test scenes (unknown objects too)")
+    parser.add_argument(
+        "--test",
+        type=int,
+        default=100,
+        help="test scenes with unknown objects: of the test kinds in set 0, of the test kinds and "
+        "of new kinds in every other set",
+    )
+    parser.add_argument(
+        "--val-unknown",
+        type=int,
+        default=0,
+        metavar="N",
+        help="scenes of the split val_unknown: streets of val with unknown objects of kinds that "
+        "no test scene holds, for choosing settings",
+    )
     parser.add_argument(
         "--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="pixels"
     )
-    parser.add_argument("--seed", type=int, default=0, help="number of the set")
+    parser.add_argument("--seed", type=int, default=0, help="number of the set (see --test)")
     return parser.parse_args()
 
 
@@ -38,12 +53,25 @@ def main() -> int:
     args = parse_args()
     try:
         root = write_demo_scenes(
-            args.root, args.train, args.val, args.test, tuple(args.size), args.seed, show_progress
+            args.root,
+            args.train,
+            args.val,
+            args.test,
+            tuple(args.size),
+            args.seed,
+            show_progress,
+            args.val_unknown,
         )
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    print(f"Demo scenes: {root} (train {args.train}, val {args.val}, test {args.test})")
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on where it was", file=sys.stderr)
+        return 128 + signal.SIGINT
+    counts = f"train {args.train}, val {args.val}, test {args.test}"
+    if args.val_unknown:
+        counts += f", val_unknown {args.val_unknown}"
+    print(f"Demo scenes: {root} ({counts})")
     return 0
 
 
