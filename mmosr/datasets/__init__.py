@@ -14,6 +14,7 @@ from .open_set_dataset import (
     OpenSetCityscapesDataset,
     OpenSetSegDataset,
 )
+from .paste_outliers import PasteOutliers
 from .road_anomaly import RoadAnomalyDataset
 from .seeded_draws import SeedDraw, SeededInfiniteSampler
 from .segment_me_if_you_can import RoadAnomaly21Dataset, RoadObstacle21Dataset
@@ -48,6 +49,7 @@ __all__ = [
     "OpenSetCityscapesDataset",
     "OpenSetSegDataset",
     "OpenSetTestData",
+    "PasteOutliers",
     "RepeatChannels",
     "ReverseChannels",
     "RoadAnomaly21Dataset",

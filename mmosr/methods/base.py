@@ -40,6 +40,9 @@ class OpenSetClassifier(nn.Module, ABC):
         num_classes: Known classes C.
     """
 
+    # Whether :meth:`loss` learns from samples labelled 254 (unknown).
+    trains_on_outliers: bool = False
+
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
         self.in_channels = in_channels

@@ -5,58 +5,15 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmosr.registry import MODELS
 from mmosr.scores import energy
+from mmosr.utils import UNKNOWN_LABEL
 
 from .base import ChannelLinear, OpenSetClassifier
 from .mixture import AssignmentMemory, GaussianMixture, check_at_least_one, sample_per_class
-
-NORMALIZATIONS = ("batch_l2", "batch", "layer", "l2", "none")
-
-
-class UnitNormalization(nn.Module):
-    """Bring features ``(N, D, *S)`` to unit mean square, without learnt parameters.
-
-    Unnormalised features let the encoder raise every likelihood at once by shrinking or growing,
-    and the training diverges.
-
-    Args:
-        dims: D.
-        mode: ``batch_l2``: batch normalisation, then L2 norm times sqrt(D) (keeps the mixture
-            components alive). ``batch``: batch normalisation alone; the mean square is 1 on
-            average, but each sample keeps its norm. ``layer``: layer normalisation over the
-            channels. ``l2``: L2 norm times sqrt(D). ``none``: as they are. A batch of one value a
-            channel, such as the last image of an epoch, has no variance: it takes the running
-            statistics and leaves them as they are.
-    """
-
-    def __init__(self, dims: int, mode: str = "batch_l2") -> None:
-        super().__init__()
-        if mode not in NORMALIZATIONS:
-            raise ValueError(f"normalization must be one of {NORMALIZATIONS}, got {mode!r}")
-        self.mode, self.scale = mode, dims**0.5
-        self.batch_norm = nn.BatchNorm1d(dims, affine=False) if "batch" in mode else None
-
-    def forward(self, z: Tensor) -> Tensor:
-        if self.mode == "none":
-            return z
-        if self.mode == "layer":
-            return F.layer_norm(z.movedim(1, -1), z.shape[1:2]).movedim(-1, 1)
-        if self.batch_norm is not None:
-            flat = z if z.dim() == 2 else z.flatten(2)
-            z = self._batch_normalized(flat).reshape(z.shape)
-            if self.mode == "batch":
-                return z
-        return F.normalize(z, dim=1) * self.scale
-
-    def _batch_normalized(self, flat: Tensor) -> Tensor:
-        norm = self.batch_norm
-        # Not the synchronised one: the other ranks wait for this one's part of their statistics.
-        if type(norm) is nn.BatchNorm1d and flat.numel() == flat.shape[1]:
-            return F.batch_norm(flat, norm.running_mean, norm.running_var, eps=norm.eps)
-        return norm(flat)
+from .unit_normalization import UnitNormalization
 
 
 @MODELS.register_module()
@@ -79,6 +36,14 @@ class GaussianMixtureClassifier(OpenSetClassifier):
     ``-T_s log sum_y exp((L_y - mean_y L_y) / T_s)``, its soft version, to which every class adds
     instead of the best one alone; ``marginal``: ``-log sum_y pi_y p(z|y)``.
 
+    With ``outlier_components`` there is one more mixture ``p(z|o)``, of the samples labelled 254 in
+    training, such as pasted objects. Its theta learns like that of the classes, from ``L_G`` on
+    those samples. phi learns to tell them from the known ones by the log-odds
+    ``r(z) = log p(z|o) / T - log sum_y pi_y p(z|y)^(1/T)``: to the host's cross-entropy over the
+    known classes come ``log(1 + exp(r))`` of known and ``log(1 + exp(-r))`` of unknown samples,
+    together the cross-entropy over C + 1 classes. ``r`` is the score ``outlier_ratio``, the
+    likelihood ratio of outlier and known.
+
     Args:
         in_channels: Channels of the features.
         num_classes: Known classes C.
@@ -96,6 +61,10 @@ class GaussianMixtureClassifier(OpenSetClassifier):
             their share of the likelihood.
         min_sigma: Floor of the standard deviations.
         score_temperature: T_s of ``centred_energy``, in nats; towards 0 it is the likelihood ratio.
+        init_mean_std: The means start from ``init_mean_std * N(0, 1)``, in units of the embedding.
+            At 1 they are as long as the embeddings, and the classes lie apart from the start.
+        outlier_components: Components of the mixture of outliers; 0 for none.
+        loss_outlier_weight: Of the loss by which phi tells outliers from known samples.
     """
 
     def __init__(
@@ -114,6 +83,9 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         samples_per_class: int = 256,
         min_sigma: float = 0.5,
         score_temperature: float = 16.0,
+        init_mean_std: float = 0.3,
+        outlier_components: int = 0,
+        loss_outlier_weight: float = 1.0,
     ) -> None:
         super().__init__(in_channels, num_classes)
         if class_prior not in ("uniform", "count"):
@@ -131,8 +103,16 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         self.samples_per_class = samples_per_class
         self.projection = ChannelLinear(in_channels, embed_dims)
         self.normalization = UnitNormalization(embed_dims, normalization)
-        self.mixture = GaussianMixture(num_classes, num_components, embed_dims, min_sigma)
+        self.loss_outlier_weight = loss_outlier_weight
+        options = dict(min_sigma=min_sigma, init_mean_std=init_mean_std)
+        self.mixture = GaussianMixture(num_classes, num_components, embed_dims, **options)
         self.memory = AssignmentMemory(num_classes, num_components, memory_size, memory_smoothing)
+        self.trains_on_outliers = outlier_components > 0
+        if self.trains_on_outliers:
+            self.outlier_mixture = GaussianMixture(1, outlier_components, embed_dims, **options)
+            self.outlier_memory = AssignmentMemory(
+                1, outlier_components, memory_size, memory_smoothing
+            )
 
     @property
     def scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
@@ -141,9 +121,13 @@ class GaussianMixtureClassifier(OpenSetClassifier):
             "likelihood_ratio": lambda s: -self._centred(s).amax(1),
             "centred_energy": lambda s: energy(self._centred(s), self.score_temperature),
             "marginal": lambda s: (
-                -torch.logsumexp(self.log_likelihood(s) + self._per_class(self.log_prior, s), 1)
+                -torch.logsumexp(self.log_likelihood(s) + per_class(self.log_prior, s), 1)
             ),
         }
+
+    @property
+    def embedding_scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
+        return {"outlier_ratio": self.outlier_ratio} if self.trains_on_outliers else {}
 
     @property
     def log_prior(self) -> Tensor:
@@ -159,49 +143,77 @@ class GaussianMixtureClassifier(OpenSetClassifier):
 
     def class_scores(self, embedding: Tensor) -> Tensor:
         """``log pi_y + log p(z|y) / T``, ``(N, C, *S)``. No gradient reaches theta."""
-        components = self.mixture.component_log_prob(embedding, detach=True)
-        weights = self._per_class(self.memory.log_weights.to(components), components)
-        likelihood = torch.logsumexp(components + weights, dim=2)
-        return likelihood / self.temperature + self._per_class(self.log_prior, likelihood)
+        likelihood = log_density(self.mixture, self.memory, embedding) / self.temperature
+        return likelihood + per_class(self.log_prior, likelihood)
+
+    def outlier_ratio(self, embedding: Tensor) -> Tensor:
+        """``r(z)``, ``(N, *S)``: log-odds of an outlier. No gradient reaches theta."""
+        outlier = log_density(self.outlier_mixture, self.outlier_memory, embedding).squeeze(1)
+        known = torch.logsumexp(self.class_scores(embedding), dim=1)
+        return outlier / self.temperature - known
 
     def log_likelihood(self, class_scores: Tensor) -> Tensor:
         """``log p(z|y)``, ``(N, C, *S)``, recovered from the class scores."""
-        return self.temperature * (class_scores - self._per_class(self.log_prior, class_scores))
+        return self.temperature * (class_scores - per_class(self.log_prior, class_scores))
 
     def loss(self, embedding: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
         """``L_G`` of eq. 5 and 6 on a class-balanced sample; then the memory takes the sample.
 
         The likelihood is a mean over samples and divided by D, so that learning rates and weights
-        do not depend on either. No gradient reaches the embedding. Without a single labelled
-        sample every loss is zero and still depends on theta, as distributed training needs.
+        do not depend on either. No gradient of ``L_G`` reaches the embedding. Without a single
+        labelled sample every loss is zero and still depends on its parameters, as distributed
+        training needs.
 
         Args:
             embedding: z, ``(N, D, *S)``.
-            labels: ``(N, *S)``, ``0 .. C-1`` or ``ignore_index``.
-            ignore_index: The label to leave out; so is every other value outside ``0 .. C-1``.
+            labels: ``(N, *S)``, ``0 .. C-1``, 254 (outlier) or ``ignore_index``.
+            ignore_index: The label to leave out; so is every other value outside ``0 .. C-1``, and
+                254 without a mixture of outliers.
 
         Returns:
             ``loss_mle``, ``loss_one``, ``loss_avg``, and ``component_usage``: the entropy of
-            ``pi_y`` over log K, averaged over classes (1 = all components used alike).
+            ``pi_y`` over log K, averaged over classes (1 = all components used alike). With a
+            mixture of outliers the same of it, ``..._outlier``, and ``loss_outlier`` for phi.
         """
-        z = embedding.detach().movedim(1, -1).flatten(0, -2)
-        labels = labels.flatten().long()
+        z, flat = embedding.detach().movedim(1, -1).flatten(0, -2), labels.flatten().long()
+        known = (flat >= 0) & (flat < self.num_classes) & (flat != ignore_index)
         if self.training and self.class_prior == "count":
-            known = labels[(labels >= 0) & (labels < self.num_classes) & (labels != ignore_index)]
-            self.memory.count_classes(torch.bincount(known, minlength=self.num_classes))
-        labels = labels.masked_fill(labels == ignore_index, -1)
-        index = sample_per_class(labels, self.num_classes, self.samples_per_class)
-        z, labels = z[index], labels[index]
-
-        components = self.mixture.component_log_prob(z)
-        row = torch.arange(len(labels), device=labels.device)
-        joint = components[row, labels] + self.memory.log_weights[labels]
-        losses = self._generative_losses(joint, labels)
-        if self.training:
-            self.memory.update(labels, joint.detach().argmax(1), self.samples_per_class)
+            self.memory.count_classes(torch.bincount(flat[known], minlength=self.num_classes))
+        losses = self._fit(self.mixture, self.memory, z, flat.masked_fill(~known, -1))
+        if not self.trains_on_outliers:
+            return losses
+        outlier = (flat == UNKNOWN_LABEL) & (ignore_index != UNKNOWN_LABEL)
+        fit = self._fit(self.outlier_mixture, self.outlier_memory, z, outlier.long() - 1)
+        losses |= {f"{name}_outlier": value for name, value in fit.items()}
+        losses["loss_outlier"] = self.loss_outlier_weight * self._outlier_loss(
+            embedding, known.view_as(labels), outlier.view_as(labels)
+        )
         return losses
 
-    def _generative_losses(self, joint: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def _fit(
+        self, mixture: GaussianMixture, memory: AssignmentMemory, z: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
+        """``L_G`` of one mixture on samples ``(N, D)``; labels ``(N,)`` below 0 are left out."""
+        index = sample_per_class(labels, mixture.num_classes, self.samples_per_class)
+        z, labels = z[index], labels[index]
+        components = mixture.component_log_prob(z)
+        row = torch.arange(len(labels), device=labels.device)
+        joint = components[row, labels] + memory.log_weights[labels]
+        losses = self._generative_losses(mixture, memory, joint, labels)
+        if self.training:
+            memory.update(labels, joint.detach().argmax(1), self.samples_per_class)
+        return losses
+
+    def _outlier_loss(self, embedding: Tensor, known: Tensor, outlier: Tensor) -> Tensor:
+        """Mean of ``log(1 + exp(+-r))`` over the known and the unknown samples."""
+        ratio = self.outlier_ratio(embedding)
+        loss = -F.logsigmoid(torch.where(outlier, ratio, -ratio))
+        counted = known | outlier
+        return (loss * counted).sum() / counted.sum().clamp_min(1)
+
+    def _generative_losses(
+        self, mixture: GaussianMixture, memory: AssignmentMemory, joint: Tensor, labels: Tensor
+    ) -> dict[str, Tensor]:
         """The terms of eq. 6 from ``log pi_yk + log N_yk`` of each sample's own class, (N, K)."""
         count = max(len(labels), 1)
         mle = torch.logsumexp(joint, dim=1).sum() / count
@@ -209,37 +221,56 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         hard = F.one_hot(posterior.argmax(1), joint.shape[1])
         one = (posterior - hard).square().sum() / count
         # An empty sample must still reach theta, or distributed training waits for its gradient.
-        anchor = 0.0 * (self.mixture.means.sum() + self.mixture.rho.sum())
-        log_weights = self.memory.log_weights
+        anchor = 0.0 * (mixture.means.sum() + mixture.rho.sum())
+        log_weights = memory.log_weights
         entropy = -(log_weights.exp() * log_weights).sum(1).mean()
         return {
-            "loss_mle": -mle / self.mixture.dims + anchor,
+            "loss_mle": -mle / mixture.dims + anchor,
             "loss_one": self.loss_one_weight * one,
-            "loss_avg": self.loss_avg_weight * self._balance(joint, labels),
+            "loss_avg": self.loss_avg_weight * balance(mixture, memory, joint, labels),
             "component_usage": entropy / max(math.log(joint.shape[1]), 1e-12),
         }
-
-    def _balance(self, joint: Tensor, labels: Tensor) -> Tensor:
-        """``L_avg``: transport distance of the average assignment ``p(k|y)`` to uniform.
-
-        Components have no order, so the ground cost is 0/1 and the distance is
-        ``1/2 sum_k |p_k - 1/K|``. The average runs over the memory and this step's samples; only
-        the latter carry gradient. Responsibilities are tempered by sqrt(D): untempered ones are
-        one-hot in high dimensions and their gradient dwarfs that of the likelihood.
-        """
-        soft = (joint / self.mixture.dims**0.5).softmax(dim=1)
-        total = self.memory.counts.to(soft).index_add(0, labels, soft)
-        present = torch.bincount(labels, minlength=self.num_classes) > 0
-        average = total / total.sum(1, keepdim=True).clamp_min(1e-12)
-        distance = 0.5 * (average - 1 / joint.shape[1]).abs().sum(1)
-        return (distance * present).sum() / present.sum().clamp_min(1)
 
     def _centred(self, class_scores: Tensor) -> Tensor:
         """``L_y - mean_y L_y``, ``(N, C, *S)``."""
         likelihood = self.log_likelihood(class_scores)
         return likelihood - likelihood.mean(1, keepdim=True)
 
-    @staticmethod
-    def _per_class(values: Tensor, like: Tensor) -> Tensor:
-        """``values`` of leading dimensions C (and K) shaped to broadcast over ``like``."""
-        return values.reshape(1, *values.shape, *[1] * (like.dim() - 1 - values.dim()))
+
+def log_density(mixture: GaussianMixture, memory: AssignmentMemory, z: Tensor) -> Tensor:
+    """``log p(z|y) = log sum_k pi_yk N(z; mu_yk, sigma_yk)`` (eq. 4), with theta detached.
+
+    Args:
+        mixture: Of C classes.
+        memory: Its weights ``pi_yk``.
+        z: ``(N, D, *S)``.
+
+    Returns:
+        ``(N, C, *S)``.
+    """
+    components = mixture.component_log_prob(z, detach=True)
+    weights = per_class(memory.log_weights.to(components), components)
+    return torch.logsumexp(components + weights, dim=2)
+
+
+def balance(
+    mixture: GaussianMixture, memory: AssignmentMemory, joint: Tensor, labels: Tensor
+) -> Tensor:
+    """``L_avg``: transport distance of the average assignment ``p(k|y)`` to uniform.
+
+    Components have no order, so the ground cost is 0/1 and the distance is
+    ``1/2 sum_k |p_k - 1/K|``. The average runs over the memory and this step's samples; only
+    the latter carry gradient. Responsibilities are tempered by sqrt(D): untempered ones are
+    one-hot in high dimensions and their gradient dwarfs that of the likelihood.
+    """
+    soft = (joint / mixture.dims**0.5).softmax(dim=1)
+    total = memory.counts.to(soft).index_add(0, labels, soft)
+    present = torch.bincount(labels, minlength=mixture.num_classes) > 0
+    average = total / total.sum(1, keepdim=True).clamp_min(1e-12)
+    distance = 0.5 * (average - 1 / joint.shape[1]).abs().sum(1)
+    return (distance * present).sum() / present.sum().clamp_min(1)
+
+
+def per_class(values: Tensor, like: Tensor) -> Tensor:
+    """``values`` of leading dimensions C (and K) shaped to broadcast over ``like``."""
+    return values.reshape(1, *values.shape, *[1] * (like.dim() - 1 - values.dim()))

@@ -17,6 +17,7 @@ from mmosr.utils import UNKNOWN_LABEL, InputError
 from .fitting import fit_step
 from .heads import OpenSetHead
 from .hosts import check_cascade, check_class_logits
+from .outliers import check_no_outliers, set_outliers_apart
 
 
 class AnomalyMaps(ScoredModel):
@@ -90,6 +91,18 @@ class AnomalyMaps(ScoredModel):
     def _riding(self) -> tuple[str, ...]:
         """The active scores that are no function of the class scores."""
         return tuple(name for name in self.active_scores if self.score_space(name) != "logits")
+
+    def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
+        """The host's losses; label 254 is for the classifier alone.
+
+        Raises:
+            InputError: There is label 254, and nothing that learns from it.
+        """
+        if self.classifier is not None and self.classifier.trains_on_outliers:
+            data_samples = set_outliers_apart(data_samples, self.last_head.ignore_index)
+        else:
+            check_no_outliers(data_samples)
+        return super().loss(inputs, data_samples)
 
     def encode_decode(self, inputs: Tensor, batch_img_metas: list[dict]) -> Tensor:
         """The host's class scores, and behind them one channel for each riding score."""

@@ -15,6 +15,7 @@ from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
 from .hosts import check_replaceable, irreplaceable
+from .outliers import with_outliers
 
 
 @MODELS.register_module()
@@ -23,7 +24,8 @@ class OpenSetHead(BaseModule):
 
     The host head computes its features as ever (dropout included), the classifier turns them into
     class scores, and the host's own ``loss_decode``, sampler and accuracy are applied to those.
-    The classifier adds its losses at the resolution of the features. A head of a cascade, such as
+    The classifier adds its losses at the resolution of the features, and it alone sees label 254
+    (see :mod:`mmosr.segmentation.outliers`). A head of a cascade, such as
     ``OCRHead``, works in an :class:`OpenSetCascadeEncoderDecoder`.
 
     Args:
@@ -115,7 +117,7 @@ class OpenSetHead(BaseModule):
         embedding = self.embed(inputs, *previous)
         class_scores = self.classifier.class_scores(embedding)
         losses = self.host.loss_by_feat(class_scores, samples)
-        labels = self.host._stack_batch_gt(samples)
+        labels = with_outliers(self.host._stack_batch_gt(samples), samples)
         # Nearest neighbour: a label has no mean.
         labels = F.interpolate(labels.float(), size=embedding.shape[2:], mode="nearest").long()
         losses.update(self.classifier.loss(embedding, labels.squeeze(1), self.ignore_index))

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmosr.methods import GaussianMixtureClassifier, UnitNormalization
-from mmosr.methods.lgmm import NORMALIZATIONS
+from mmosr.methods.unit_normalization import NORMALIZATIONS
 
 from .contract import ClassifierContract
 from .lgmm_reference import Reference, fill_memory, make_classifier

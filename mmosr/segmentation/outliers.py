@@ -1,0 +1,59 @@
+"""Outliers in the labels of training pictures, which no host has a class for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from torch import Tensor
+
+from mmosr.utils import UNKNOWN_LABEL, InputError
+
+
+def set_outliers_apart(samples: Sequence[SegDataSample], ignore_index: int) -> list[SegDataSample]:
+    """The samples with label 254 in a field of their own.
+
+    The losses of the hosts, of auxiliary heads and of the stages of a cascade among them, know
+    classes and one value to leave out.
+
+    Args:
+        samples: With labels ``gt_sem_seg``; not changed.
+        ignore_index: What takes the place of 254 in the labels.
+
+    Returns:
+        New samples, with ``gt_outliers``: where the label was 254, ``(1, H, W)``.
+    """
+    apart = []
+    for sample in samples:
+        labels = sample.gt_sem_seg.data
+        outliers = labels == UNKNOWN_LABEL
+        sample = sample.new()
+        sample.gt_sem_seg = PixelData(data=labels.masked_fill(outliers, ignore_index))
+        sample.set_data({"gt_outliers": PixelData(data=outliers)})
+        apart.append(sample)
+    return apart
+
+
+def with_outliers(labels: Tensor, samples: Sequence[SegDataSample]) -> Tensor:
+    """The labels ``(N, 1, H, W)`` of samples with the 254 that was set apart."""
+    if any("gt_outliers" not in sample for sample in samples):
+        return labels
+    outliers = torch.stack([sample.gt_outliers.data for sample in samples])
+    return labels.masked_fill(outliers, UNKNOWN_LABEL)
+
+
+def check_no_outliers(samples: Sequence[SegDataSample]) -> None:
+    """Refuse label 254 where nothing learns from it, which would be left out without a word.
+
+    Raises:
+        InputError: Names a picture.
+    """
+    for sample in samples:
+        if (sample.gt_sem_seg.data == UNKNOWN_LABEL).any():
+            raise InputError(
+                f"training labels of {sample.get('img_path', 'a picture')} hold 254 (unknown), "
+                "which this head does not train with: remove PasteOutliers from the pipeline and "
+                "mark_unknown from the training data, or use L-GMM with outlier_components"
+            )
