@@ -13,6 +13,14 @@ from mmosr.utils import InputError
 
 from .fitted import Fitted
 
+# What a model has to have for the scores of a space.
+NEEDED = {
+    "features": "the features before the last layer, and this model's decode head does not end in "
+    "conv_seg",
+    "layers": "the feature maps of the backbone and those before the last layer, and this model "
+    "does not give them",
+}
+
 
 class Score(nn.Module):
     """A post-hoc anomaly score; larger = more unknown.
@@ -20,11 +28,12 @@ class Score(nn.Module):
     Args:
         num_classes: Known classes C.
         feature_dims: Channels D of the features; None where the host has no features that are
-            followed by one linear classifier.
+            followed by one linear classifier. For a score of the layers: their channels together.
     """
 
     # 'logits': of class scores (N, C, *S), at the full resolution of the image.
     # 'features': of what enters the classifier, (N, D, *S), at its own resolution.
+    # 'layers': of all levels of the backbone and what enters the classifier, (N, D, *S) together.
     # 'inputs': of network inputs (N, 3, H, W) and the function from those to the logits.
     space: ClassVar[str] = "logits"
     # What a segmentor does to its finished map unless the config says otherwise: see MapSmoothing.
@@ -33,10 +42,10 @@ class Score(nn.Module):
     def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
         super().__init__()
         self.num_classes, self.feature_dims = num_classes, feature_dims
-        if self.space == "features" and feature_dims is None:
+        if feature_dims is None and self.space in NEEDED:
             raise InputError(
-                f"score {type(self).__name__} needs the features before the last layer, and this "
-                "model's decode head does not end in conv_seg: choose a score of the logits"
+                f"score {type(self).__name__} needs {NEEDED[self.space]}: choose a score of the "
+                "logits"
             )
 
 
@@ -137,7 +146,10 @@ class FittedMapScore(FittedScore):
 
 
 def build_score(
-    config: str | Mapping[str, Any], num_classes: int, feature_dims: int | None = None
+    config: str | Mapping[str, Any],
+    num_classes: int,
+    feature_dims: int | None = None,
+    layer_dims: Callable[[], int | None] = lambda: None,
 ) -> Score:
     """Build a score from its name, or from ``dict(type=NAME, **options)``.
 
@@ -145,6 +157,7 @@ def build_score(
         config: The name or dict; a ``name`` in it is left out.
         num_classes: Known classes.
         feature_dims: See :class:`Score`.
+        layer_dims: Gives the channels of all layers together; called for a score of the layers.
 
     Raises:
         InputError: No such score, or an option that it does not have.
@@ -160,7 +173,8 @@ def build_score(
         )
     try:
         if isinstance(part, type):
-            return part(num_classes, feature_dims, **options)
+            dims = layer_dims() if part.space == "layers" else feature_dims
+            return part(num_classes, dims, **options)
         formula = Formula(part, num_classes, **options)
         formula(torch.zeros(1, num_classes))
         return formula

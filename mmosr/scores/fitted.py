@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmosr.utils import InputError
 
 # What the rows of a fit are: see Fitted.fit_on.
-FIT_ON = ("logits", "features", "embedding", "inputs")
+FIT_ON = ("logits", "features", "layers", "embedding", "inputs")
 
 
 def class_sums(rows: Tensor, labels: Tensor, num_classes: int) -> dict[str, Tensor]:
@@ -59,9 +59,10 @@ class Fitted(nn.Module, ABC):
     """
 
     # 'logits': class scores at the full resolution of the labels; 'features': what enters the
-    # classifier, and 'embedding': what the classifier makes of it, both at the resolution of the
-    # features; 'inputs': network inputs, the function from those to the logits and what to count,
-    # the arguments of `accumulate` then.
+    # classifier, 'layers': all levels of the backbone and the features, 'embedding': what the
+    # classifier makes of the features, all three at the resolution of the features; 'inputs':
+    # network inputs, the function from those to the logits and what to count, the arguments of
+    # `accumulate` then.
     fit_on: ClassVar[str]
     fit_split: ClassVar[str] = "train"
     fitted: Tensor

@@ -60,8 +60,12 @@ class Mahalanobis(FittedMapScore):
 
     def score(self, maps: Tensor) -> Tensor:
         maps = maps.movedim(1, -1)
-        distances = self._squared_distances(maps.flatten(0, -2))
+        distances = self._distances(maps.flatten(0, -2))
         return distances.masked_fill(self.usable == 0, math.inf).amin(1).reshape(maps.shape[:-1])
+
+    def _distances(self, rows: Tensor) -> Tensor:
+        """What is smallest for the class a row is nearest to, ``(M, C)`` of rows ``(M, D)``."""
+        return self._squared_distances(rows)
 
     def _squared_distances(self, rows: Tensor) -> Tensor:
         """``(M, C)`` of rows ``(M, D)``."""
@@ -90,7 +94,8 @@ class Mahalanobis(FittedMapScore):
     def estimate(self, sums: dict[str, Tensor]) -> str | None:
         count, total = sums["count"], sums["total"]
         means = total / count.clamp_min(1).unsqueeze(1)
-        whitening, usable = self._whiten(count, means, sums["outer"])
+        whitening, log_volume = self._whiten(count, means, sums["outer"])
+        usable = whitening.flatten(1).any(1)
         if not self.tied:
             usable &= count >= (2 if self.shrinkage else self.feature_dims + 1)
         usable = usable & (count > 0)
@@ -101,6 +106,7 @@ class Mahalanobis(FittedMapScore):
             )
         self.centres.copy_(total.sum(0) / count.sum() if self.tied else means)
         self.whitening.copy_(whitening)
+        self._keep_volumes(log_volume)
         # Around the centres as they were rounded, so that their rounding does not matter.
         centred = (means - self.centres.double()).unsqueeze(1)
         self.whitened_means.copy_((centred @ whitening).squeeze(1))
@@ -111,21 +117,33 @@ class Mahalanobis(FittedMapScore):
         return f"classes {left_out} have too few samples: they are left out of the minimum"
 
     def _whiten(self, count: Tensor, means: Tensor, outer: Tensor) -> tuple[Tensor, Tensor]:
-        """``W`` with ``W W^T = S'^-1``, ``(1 or C, D, D)``, and whether S varies at all."""
+        """``W`` with ``W W^T = S'^-1``, ``(1 or C, D, D)``, and ``1/2 log det S'``.
+
+        Both within the directions that vary; W is zero when none does.
+        """
+        variance = _total_variance(count, means, outer)
         around_zero = count[:, None, None] * means.unsqueeze(2) * means.unsqueeze(1)
         if self.tied:
             count, around_zero = count.sum(0, keepdim=True), around_zero.sum(0, keepdim=True)
         count = count.clamp_min(1)[:, None, None]
         covariance = (outer - around_zero) / count
-        mean_variance = trace(covariance)[:, None, None] / self.feature_dims
-        identity = torch.eye(self.feature_dims).to(covariance)
-        shrunk = (1 - self.shrinkage) * covariance + self.shrinkage * mean_variance * identity
+        target = self._shrinkage_target(covariance, variance)
+        shrunk = (1 - self.shrinkage) * covariance + self.shrinkage * target
         values, vectors = torch.linalg.eigh(shrunk)
         # Variance that the rounding of the moments alone can make.
         rounding = 16 * torch.finfo(torch.float64).eps * trace(outer / count)
         kept = values > rounding.unsqueeze(1)
         scale = torch.where(kept, values, math.inf).rsqrt()
-        return vectors * scale.unsqueeze(1), kept.any(1)
+        volume = 0.5 * torch.where(kept, values, 1.0).log().sum(1)
+        return vectors * scale.unsqueeze(1), volume
+
+    def _shrinkage_target(self, covariance: Tensor, variance: Tensor) -> Tensor:
+        """What covariances ``(1 or C, D, D)`` shrink to; ``variance`` is that of all rows, (D,)."""
+        mean_variance = trace(covariance)[:, None, None] / self.feature_dims
+        return mean_variance * torch.eye(self.feature_dims).to(covariance)
+
+    def _keep_volumes(self, log_volume: Tensor) -> None:
+        """Of use where it differs between classes and counts."""
 
 
 @SCORES.register_module("mahalanobis_per_class")
@@ -134,6 +152,49 @@ class MahalanobisPerClass(Mahalanobis):
 
     def __init__(self, num_classes: int, feature_dims: int | None = None, **options) -> None:
         super().__init__(num_classes, feature_dims, **{"covariance": "per_class", **options})
+
+
+@SCORES.register_module("layer_likelihood")
+class LayerLikelihood(MahalanobisPerClass):
+    """``-max_y log N(f; mu_y, S'_y)``, f the features of all layers together.
+
+    The class-conditional likelihood of the Gaussian classifier of Lee et al. (2018), there of each
+    layer and with one covariance, here of the maps of all levels of the backbone and of what
+    enters the last layer, brought to the size of the latter, with a covariance of each class.
+    Shallow layers know textures and colours that deep ones, trained to tell classes apart, forget.
+
+    Layers differ in scale, so ``S' = (1 - s) S + s V``, V diagonal, with the variance of all rows.
+
+    Args:
+        num_classes: Known classes C.
+        feature_dims: Channels D of all layers together.
+        shrinkage: s, in ``[0, 1]``.
+    """
+
+    space = fit_on = "layers"
+
+    def __init__(
+        self, num_classes: int, feature_dims: int | None = None, shrinkage: float = 0.01
+    ) -> None:
+        super().__init__(num_classes, feature_dims, shrinkage=shrinkage)
+        self.add_statistic("log_volumes", num_classes)
+
+    def _distances(self, rows: Tensor) -> Tensor:
+        constant = 0.5 * self.feature_dims * math.log(2 * math.pi)
+        return 0.5 * self._squared_distances(rows) + self.log_volumes + constant
+
+    def _shrinkage_target(self, covariance: Tensor, variance: Tensor) -> Tensor:
+        return variance.diag().to(covariance)
+
+    def _keep_volumes(self, log_volume: Tensor) -> None:
+        self.log_volumes.copy_(log_volume)
+
+
+def _total_variance(count: Tensor, means: Tensor, outer: Tensor) -> Tensor:
+    """Variance (1/N) of all rows, ``(D,)``, from the moments of each class or of all."""
+    total = count.sum().clamp_min(1)
+    mean = (count.unsqueeze(1) * means).sum(0) / total
+    return (outer.sum(0).diagonal() / total - mean.square()).clamp_min(0)
 
 
 def trace(matrices: Tensor) -> Tensor:

@@ -90,6 +90,11 @@ class ScoredModel(ABC):
     def feature_dims(self) -> int | None:
         """Channels D of what enters the last layer; None where that cannot be caught."""
 
+    @property
+    def layer_dims(self) -> int | None:
+        """Channels of all levels of the backbone and the features together; None without maps."""
+        return None
+
     @abstractmethod
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
         """Show a labelled batch of the data loader to the parts that are being fitted."""
@@ -113,7 +118,7 @@ class ScoredModel(ABC):
             self.active_scores = before
 
     def score_space(self, name: str) -> str:
-        """Of what the score is a function: logits, embedding, features or inputs."""
+        """Of what the score is a function: logits, embedding, features, layers or inputs."""
         if name in self.posthoc_scores:
             return self.posthoc_scores[name].space
         return "logits" if self.own_scores[name] in self._own("scores") else "embedding"
@@ -154,7 +159,7 @@ class ScoredModel(ABC):
                 f"score {kind} is not one of this model's: "
                 f"choose from {', '.join(self.available_scores())}"
             )
-        return build_score(config, self.known_classes, self.feature_dims)
+        return build_score(config, self.known_classes, self.feature_dims, lambda: self.layer_dims)
 
     # --- fitted statistics ----------------------------------------------------------------------
 

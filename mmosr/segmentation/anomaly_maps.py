@@ -1,6 +1,6 @@
 """Anomaly maps of a segmentor, whatever its decode head."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -108,11 +108,11 @@ class AnomalyMaps(ScoredModel):
         """The host's class scores, and behind them one channel for each riding score."""
         if not self._riding:
             return super().encode_decode(inputs, batch_img_metas)
-        with self.classifier_input() as seen:
+        with self.classifier_input() as seen, self.backbone_levels() as levels:
             logits = super().encode_decode(inputs, batch_img_metas)
         maps = [logits]
         for name in self._riding:
-            values = self._ride(name, inputs, batch_img_metas, seen)
+            values = self._ride(name, inputs, batch_img_metas, seen, levels[-1])
             maps.append(
                 resize(values.unsqueeze(1), logits.shape[2:], None, "bilinear", self.align_corners)
             )
@@ -178,7 +178,55 @@ class AnomalyMaps(ScoredModel):
         finally:
             handle.remove()
 
-    def _ride(self, name: str, inputs: Tensor, metas: list[dict], features: list[Tensor]) -> Tensor:
+    @contextmanager
+    def backbone_levels(self) -> Iterator[list[tuple[Tensor, ...]]]:
+        """Collect the maps ``(N, D_i, h_i, w_i)`` of the levels of the backbone at each call."""
+        seen: list[tuple[Tensor, ...]] = []
+        handle = self.backbone.register_forward_hook(
+            lambda _, inputs, output: seen.append(
+                (output,) if isinstance(output, Tensor) else tuple(output)
+            )
+        )
+        try:
+            yield seen
+        finally:
+            handle.remove()
+
+    def all_layers(self, levels: Sequence[Tensor], features: Tensor) -> Tensor:
+        """All levels of the backbone at the size of the features, and the features behind them.
+
+        Args:
+            levels: Maps ``(N, D_i, h_i, w_i)``.
+            features: What enters the classifier, ``(N, D, h, w)``.
+
+        Returns:
+            ``(N, sum D_i + D, h, w)``.
+        """
+        size = features.shape[2:]
+        maps = [resize(level, size, None, "bilinear", self.align_corners) for level in levels]
+        return torch.cat([*maps, features], 1)
+
+    @property
+    def layer_dims(self) -> int | None:
+        """Channels of :meth:`all_layers`, from a pass of the backbone over an empty image."""
+        if self.feature_dims is None:
+            return None
+        training = self.backbone.training
+        self.backbone.eval()  # no statistics of its norms may change
+        with torch.no_grad():
+            levels = self.backbone(next(self.backbone.parameters()).new_zeros(1, 3, 64, 64))
+        self.backbone.train(training)
+        levels = [levels] if isinstance(levels, Tensor) else levels
+        return sum(level.shape[1] for level in levels) + self.feature_dims
+
+    def _ride(
+        self,
+        name: str,
+        inputs: Tensor,
+        metas: list[dict],
+        features: list[Tensor],
+        levels: Sequence[Tensor],
+    ) -> Tensor:
         """The map of a riding score at its own resolution, ``(N, h, w)``."""
         space, function = self.score_space(name), self.score_function(name)
         if space == "inputs":
@@ -191,6 +239,8 @@ class AnomalyMaps(ScoredModel):
             )
         if space == "embedding":
             return function(self.classifier.embed(features[0]))
+        if space == "layers":
+            return function(self.all_layers(levels, features[0]))
         return function(features[0])
 
     def logits_function(self, metas: list[dict]) -> Callable[[Tensor], Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,15 +46,16 @@ def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> Non
     metas = [dict(sample.metainfo) for sample in samples]  # sliding windows write into it
     with model.only_scores(()):
         rows = {}
-        with model.classifier_input() as features:
+        with model.classifier_input() as features, model.backbone_levels() as levels:
             logits = model.inference(inputs, metas)
         if "logits" in spaces:
             rows["logits"] = _logit_rows(model, logits, samples)
-        if spaces & {"features", "embedding"}:
+        if spaces & {"features", "layers", "embedding"}:
             if len(features) != 1:
-                with model.classifier_input() as features:
+                with model.classifier_input() as features, model.backbone_levels() as levels:
                     model.encode_decode(inputs, [dict(sample.metainfo) for sample in samples])
-            rows.update(_feature_rows(model, features[-1], samples, inputs.shape[2:], spaces))
+            maps = _feature_maps(model, features[-1], levels[-1], spaces)
+            rows.update(_feature_rows(model, maps, samples, inputs.shape[2:]))
         for part in parts.values():
             if part.fit_on == "inputs":
                 kept = _label_maps(samples, inputs.shape[2:], inputs.shape[2:])
@@ -87,24 +88,31 @@ def _logit_rows(
     return torch.cat(rows), torch.cat(labels)
 
 
+def _feature_maps(
+    model: AnomalyMaps, features: Tensor, levels: Sequence[Tensor], spaces: set[str]
+) -> dict[str, Tensor]:
+    """Maps ``(N, D, h, w)`` of each of the spaces that has them."""
+    functions = {
+        "features": lambda: features,
+        "layers": lambda: model.all_layers(levels, features),
+        "embedding": lambda: model.classifier.embed(features),
+    }
+    return {name: functions[name]() for name in functions.keys() & spaces}
+
+
 def _feature_rows(
     model: AnomalyMaps,
-    features: Tensor,
+    maps: Mapping[str, Tensor],
     samples: list[SegDataSample],
     input_size: torch.Size,
-    spaces: set[str],
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Features and embeddings of known pixels ``(M, D)``, and their labels."""
-    labels = _label_maps(samples, input_size, features.shape[2:])
-    known = _known(labels, model.num_classes)
-    maps = {"features": features}
-    if "embedding" in spaces:
-        maps["embedding"] = model.classifier.embed(features)
-    return {
-        name: (values.movedim(1, -1)[known].float(), labels[known])
-        for name, values in maps.items()
-        if name in spaces
-    }
+    """The maps at known pixels ``(M, D)``, and their labels."""
+    rows = {}
+    for name, values in maps.items():
+        labels = _label_maps(samples, input_size, values.shape[2:])
+        known = _known(labels, model.num_classes)
+        rows[name] = values.movedim(1, -1)[known].float(), labels[known]
+    return rows
 
 
 def _label_maps(samples: list[SegDataSample], input_size: torch.Size, size: torch.Size) -> Tensor:

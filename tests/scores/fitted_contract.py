@@ -62,7 +62,9 @@ class FittedScoreContract:
     options: dict = {}
 
     def build(self) -> FittedScore:
-        return build_score(dict(type=self.name, **self.options), CLASSES, DIMS)
+        return build_score(
+            dict(type=self.name, **self.options), CLASSES, DIMS, layer_dims=lambda: DIMS
+        )
 
     def batch(self, indices: list[int]) -> tuple:
         """Arguments of ``update`` for some of the ``SAMPLES`` samples."""
@@ -182,7 +184,7 @@ class FittedRowContract(FittedScoreContract):
     """Tests of a fitted score of logits ``(N, C, *S)`` or features ``(N, D, *S)``."""
 
     def channels(self) -> int:
-        return DIMS if SCORES.get(self.name).space == "features" else CLASSES
+        return CLASSES if SCORES.get(self.name).space == "logits" else DIMS
 
     def rows(self) -> tuple[Tensor, Tensor]:
         """Rows ``(SAMPLES, C or D)`` in float32 around a mean of each label, and the labels."""

@@ -6,6 +6,7 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from scipy.stats import multivariate_normal
 from torch import nn
 
 from mmosr.segmentation.fitting import fit_step
@@ -14,7 +15,7 @@ from mmosr.utils import InputError
 from .toy import HEADS, MIXTURE, POST_HOC, RESNET, C, build, fit, image, maps, predict, reference
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
-FITTED = ["sml", "kl_matching", "mahalanobis", "mahalanobis_per_class"]
+FITTED = ["sml", "kl_matching", "mahalanobis", "mahalanobis_per_class", "layer_likelihood"]
 SLIDE = dict(mode="slide", crop_size=(8, 8), stride=(4, 4))
 SCORES = {
     "plain": POST_HOC,
@@ -136,6 +137,43 @@ class TestRidingScores:
         expected = np.einsum("hwcd,de,hwce->hwc", gap, np.linalg.inv(covariance), gap).min(-1)
         (sample,) = predict(model, image((6, 7)))
         np.testing.assert_allclose(sample.pred_anomaly.data[0], expected, rtol=1e-3)
+
+    @pytest.mark.parametrize("head", ["plain", "lgmm"])
+    def test_layer_likelihood_by_value(self, head):
+        """Against SciPy, on two levels of a ResNet and the features, at the size of the latter."""
+        model = build(head, backbone=RESNET, score="layer_likelihood")
+        pictures = [image((32, 48), seed) for seed in (3, 4, 5)]
+        fit(model, *pictures)
+        generator = torch.Generator().manual_seed(0)
+        labels = [torch.randint(0, C, (1, 1, 32, 48), generator=generator) for _ in pictures]
+
+        def layers(inputs):
+            levels = model.backbone(inputs)
+            host = getattr(model.decode_head, "host", model.decode_head)
+            features = host._forward_feature(levels)
+            size = features.shape[2:]
+            maps = [nn.functional.interpolate(x, size, mode="bilinear") for x in levels]
+            return torch.cat([*maps, features], 1).movedim(1, -1)
+
+        with torch.no_grad():
+            rows, new = layers(torch.stack(pictures)), layers(image((32, 48))[None])[0]
+        size = rows.shape[1:3]
+        labels = nn.functional.interpolate(torch.cat(labels).float(), size).flatten().numpy()
+        assert model.layer_dims == rows.shape[-1] == 8 + 16 + 8
+        rows = rows.flatten(0, 2).double().numpy()
+        columns = []
+        for c in range(C):
+            own = rows[labels == c]
+            covariance = 0.99 * np.cov(own.T, bias=True) + 0.01 * np.diag(rows.var(0))
+            density = multivariate_normal(own.mean(0), covariance)
+            columns.append(density.logpdf(new.double().numpy()))
+        expected = torch.tensor(-np.max(columns, axis=0))[None, None]
+        expected = nn.functional.interpolate(expected, (32, 48), mode="bilinear")[0].numpy()
+        (sample,) = predict(model, image((32, 48)))
+        found = sample.pred_anomaly.data.numpy()
+        if head == "lgmm":  # the map rides at the size of the class scores
+            assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
+        np.testing.assert_allclose(found, expected, rtol=1e-3)
 
     def test_a_riding_map_is_resized_as_it_is(self):
         model = ready("cac", score="cac_fixed")
