@@ -1,6 +1,7 @@
 """What happens around training and testing: optimisers, hooks, checkpoints."""
 
 from .bfloat16 import BFloat16OptimWrapper
+from .channels_last import ChannelsLastHook
 from .fit import fit_statistics
 from .fit_hook import FitHook
 from .fit_loader import fit_dataloader
@@ -13,6 +14,7 @@ from .visualization_hook import AnomalyVisualizationHook
 __all__ = [
     "AnomalyVisualizationHook",
     "BFloat16OptimWrapper",
+    "ChannelsLastHook",
     "FitHook",
     "JointOptimizer",
     "MixtureOptimWrapperConstructor",

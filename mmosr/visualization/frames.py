@@ -1,4 +1,4 @@
-"""A picture of some frames: image, ground truth, anomaly score and overlay, one row a frame.
+"""A picture of some frames, one row a frame: image, ground truth, prediction, anomaly score.
 
 One colour range serves all rows, so that a calm frame looks calm beside one with an object.
 """
@@ -27,7 +27,15 @@ from .heatmap import DEFAULT_CMAP, draw_heatmap, draw_overlay, get_cmap
 from .pictures import read_image
 
 WIDTH = 640  # pixels of a panel; larger frames are scaled down
-COLUMNS = ("Image", "Ground truth", "Anomaly score", "Overlay, outline of the unknown")
+TITLES = {
+    "image": "Image",
+    "outlined": "Image, outline of the unknown",
+    "truth": "Ground truth",
+    "prediction": "Prediction",
+    "score": "Anomaly score",
+    "overlay": "Overlay, outline of the unknown",
+}
+COLUMNS = ("image", "truth", "score", "overlay")
 KNOWN_COLOR = (205, 205, 205)
 UNKNOWN_COLOR = (213, 94, 0)
 IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))  # stripes
@@ -45,12 +53,14 @@ class Frame:
         label: Labels (H, W): 254 unknown, 255 ignored, known for all other values.
         score: Anomaly scores (H, W), larger = more unknown.
         caption: Drawn above the frame: name of the image and figures.
+        prediction: The prediction in colours (H, W, 3), uint8 RGB, where it is to be shown.
     """
 
     image: Path
     label: np.ndarray
     score: np.ndarray
     caption: str
+    prediction: np.ndarray | None = None
 
 
 def draw_frames(
@@ -58,21 +68,29 @@ def draw_frames(
     path: str | os.PathLike,
     title: str,
     value_range: tuple[float, float],
+    **options,
 ) -> None:
     """Write :func:`frames_figure`, whole."""
-    write_figure(frames_figure(frames, title, value_range), path)
+    write_figure(frames_figure(frames, title, value_range, **options), path)
 
 
 def frames_figure(
-    frames: Sequence[Frame], title: str, value_range: tuple[float, float], width: int = WIDTH
+    frames: Sequence[Frame],
+    title: str,
+    value_range: tuple[float, float],
+    width: int = WIDTH,
+    columns: Sequence[str] = COLUMNS,
+    zoom: int = 1,
 ) -> Figure:
-    """A figure with the four panels of :func:`frame_panels` for every frame, and a colour bar.
+    """A figure with the panels of :func:`frame_panels` for every frame, and a colour bar.
 
     Args:
         frames: The frames, from top to bottom; one is read at a time.
         title: Title of the figure.
         value_range: Scores of the first and of the last colour, for all frames.
         width: Largest width of a panel in pixels.
+        columns: Which panels, keys of ``TITLES``.
+        zoom: How many times as large small frames may be drawn.
 
     Raises:
         InputError: No frame, a useless range, an image that cannot be read, or sizes that differ.
@@ -82,9 +100,9 @@ def frames_figure(
         raise InputError(f"a colour range needs finite LO <= HI, got {low:g} {high:g}")
     if not frames:
         raise InputError("there is no frame to draw")
-    rows = [frame_panels(frame, low, high, width) for frame in frames]
+    rows = [frame_panels(frame, low, high, width, columns, zoom) for frame in frames]
     panel_width = max(panel.shape[1] for row in rows for panel in row)
-    canvas_width = 2 * _SIDE + 4 * panel_width + 3 * _GAP + _BAR
+    canvas_width = 2 * _SIDE + len(columns) * (panel_width + _GAP) - _GAP + _BAR
     height = _TOP + _BOTTOM + sum(row[0].shape[0] + _TEXT + _GAP for row in rows)
     figure = Figure(figsize=(canvas_width / DPI, height / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
@@ -97,24 +115,32 @@ def frames_figure(
         for column, panel in enumerate(row):
             left = _SIDE + column * (panel_width + _GAP)
             box = (left, height - top - panel.shape[0], panel.shape[1], panel.shape[0])
-            _show(figure, panel, box, COLUMNS[column] if top == _TOP else "")
+            _show(figure, panel, box, TITLES[columns[column]] if top == _TOP else "")
         top += row[0].shape[0] + _TEXT + _GAP
     bottom = height - top + _TEXT + _GAP
     bar = (canvas_width - _BAR, bottom, 24, height - _TOP - bottom)
     _add_color_bar(figure, bar, low, high)
-    _add_key(figure)
+    if "truth" in columns:
+        _add_key(figure)
     return figure
 
 
-def frame_panels(frame: Frame, low: float, high: float, width: int = WIDTH) -> list[np.ndarray]:
-    """Image, ground truth, heatmap and overlay of one frame, scaled down to ``width``.
+def frame_panels(
+    frame: Frame,
+    low: float,
+    high: float,
+    width: int = WIDTH,
+    columns: Sequence[str] = COLUMNS,
+    zoom: int = 1,
+) -> list[np.ndarray]:
+    """The panels of one frame, scaled down to ``width``, or up to ``zoom`` times its size.
 
     An unknown object of one pixel stays visible: a pixel of the ground truth is unknown when any
     part of it is, ignored when at least half of it is, else known. The score is coloured before it
-    is scaled down. Unknown objects are outlined in the ground truth and in the overlay.
+    is scaled. Unknown objects are outlined in the ground truth and in the overlay.
 
     Returns:
-        Four pictures of shape (h, w, 3), uint8 RGB, ``w <= width``.
+        One picture a column, (h, w, 3), uint8 RGB, ``w <= width``.
 
     Raises:
         InputError: The image cannot be read, or image, label and score differ in size.
@@ -130,14 +156,21 @@ def frame_panels(frame: Frame, low: float, high: float, width: int = WIDTH) -> l
             f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
             f"{frame.label.shape[1]}x{frame.label.shape[0]}: give image and label of one size"
         )
-    size = _scaled_size(frame.label.shape, width)
-    image = _shrink(image, size)
-    heatmap = _shrink(draw_heatmap(frame.score, low, high), size)
-    unknown = _shrink((frame.label == UNKNOWN_LABEL).astype(np.float32), size) > 0
-    ignored = _shrink((frame.label == IGNORE_LABEL).astype(np.float32), size) >= 0.5
-    truth = draw_truth(unknown, ignored)
-    overlay = outline(draw_overlay(image, heatmap), unknown)
-    return [image, outline(truth, unknown), heatmap, overlay]
+    size = _scaled_size(frame.label.shape, width, zoom)
+    image = _scale(image, size)
+    heatmap = _scale(draw_heatmap(frame.score, low, high), size)
+    unknown = _scale((frame.label == UNKNOWN_LABEL).astype(np.float32), size) > 0
+    ignored = _scale((frame.label == IGNORE_LABEL).astype(np.float32), size) >= 0.5
+    panels = {
+        "image": image,
+        "outlined": outline(image, unknown),
+        "truth": outline(draw_truth(unknown, ignored), unknown),
+        "score": heatmap,
+        "overlay": outline(draw_overlay(image, heatmap), unknown),
+    }
+    if frame.prediction is not None:
+        panels["prediction"] = _scale(frame.prediction, size)
+    return [panels[column] for column in columns]
 
 
 def draw_truth(unknown: np.ndarray, ignored: np.ndarray) -> np.ndarray:
@@ -179,13 +212,13 @@ def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _scaled_size(shape: tuple[int, int], width: int) -> tuple[int, int]:
-    """OpenCV's (width, height), never larger than the frame."""
-    scale = min(1.0, width / shape[1])
+def _scaled_size(shape: tuple[int, int], width: int, zoom: int) -> tuple[int, int]:
+    """OpenCV's (width, height), at most ``zoom`` times as large as the frame."""
+    scale = min(float(zoom), width / shape[1])
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _scale(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 

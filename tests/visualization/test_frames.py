@@ -13,6 +13,7 @@ from mmosr.visualization.frames import (
     IGNORED_COLORS,
     KNOWN_COLOR,
     OUTLINE_COLOR,
+    TITLES,
     UNKNOWN_COLOR,
     Frame,
     draw_frames,
@@ -176,3 +177,32 @@ def test_bad_input_is_one_clear_line(tmp_path):
         frame_panels(Frame(frame.image, label, frame.score, ""), 0, 1)
     with pytest.raises(InputError, match="cannot be read"):
         frame_panels(Frame(Path("missing.png"), frame.label, frame.score, ""), 0, 1)
+
+
+def test_chosen_columns_enlarged(tmp_path):
+    image, frame = _frame(tmp_path)
+    frame.prediction = np.full((60, 80, 3), (1, 2, 3), np.uint8)
+    columns = ("outlined", "prediction", "score")
+    outlined, prediction, heatmap = frame_panels(frame, -2, 2, columns=columns, zoom=3)
+    assert {panel.shape for panel in (outlined, prediction, heatmap)} == {(180, 240, 3)}
+    assert (prediction == (1, 2, 3)).all()
+    # Each pixel becomes nine; the outline is as thin as ever.
+    coloured = draw_heatmap(frame.score, -2, 2)
+    np.testing.assert_array_equal(heatmap[1::3, 1::3], coloured)
+    lines = (outlined == OUTLINE_COLOR).all(axis=2)
+    expected = np.zeros((180, 240), bool)
+    expected[59:91, 119:181] = True
+    expected[60:90, 120:180] = False
+    np.testing.assert_array_equal(lines, expected)
+    np.testing.assert_array_equal(outlined[1:150:3, 1:100:3], image[:50, :33])
+    limited = frame_panels(frame, -2, 2, width=120, columns=columns, zoom=3)
+    assert [panel.shape for panel in limited] == [(90, 120, 3)] * 3
+
+
+def test_titles_and_key_follow_the_columns(tmp_path):
+    _, frame = _frame(tmp_path)
+    for columns, key in ((("image", "score"), 0), (("truth",), 1)):
+        figure = frames_figure([frame], "", (-2, 2), columns=columns)
+        titles = [axes.get_title() for axes in figure.axes[: len(columns)]]
+        assert titles == [TITLES[column] for column in columns]
+        assert len(figure.legends) == key

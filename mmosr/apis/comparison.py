@@ -1,0 +1,176 @@
+"""Several models on the same test data: one table of figures, one sheet of pictures."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.runner import Runner
+from mmseg.structures import SegDataSample
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from torch import nn
+
+from mmosr.utils import UNKNOWN_LABEL, atomic_write
+from mmosr.utils.config import check_data, check_has, fit_to_machine, load_config
+from mmosr.visualization import Frame, draw_frames, draw_labels, score_range
+from mmosr.visualization.pictures import progress
+
+from .inference import AnomalyInferencer, init_model
+
+COLUMNS = ("AUROC", "AP", "FPR95", "mIoU")
+SHEET_COLUMNS = ("outlined", "prediction", "score")
+# The colours of a sheet run from what is common among known pixels to what is rare at all.
+SHEET_PERCENTILES = (75.0, 99.5)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model that takes part in a comparison.
+
+    Args:
+        name: What the table calls it.
+        config: Its config file, whose test data count.
+        checkpoint: Its weights.
+        scores: In place of the config's.
+        cfg_options: Settings merged into the config.
+    """
+
+    name: str
+    config: str | os.PathLike
+    checkpoint: str | os.PathLike
+    scores: tuple[str, ...] = ()
+    cfg_options: Mapping[str, Any] | None = None
+
+
+@dataclass
+class Comparison:
+    """What a model reached.
+
+    Args:
+        name: Of the contestant.
+        scores: Names of its scores.
+        figures: In percent, as :class:`~mmosr.evaluation.OpenSetMetric` names them.
+        frames: Pictures with its first score.
+    """
+
+    name: str
+    scores: tuple[str, ...]
+    figures: dict[str, float]
+    frames: list[Frame] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str, list[float]]]:
+        """Each score and its ``COLUMNS``; NaN where a figure is not defined."""
+        figures = {**self.figures, "mIoU": self.figures.get("mIoU", math.nan)}
+        return [
+            (score, [figures.get(c, figures.get(f"{score}/{c}", math.nan)) for c in COLUMNS])
+            for score in self.scores
+        ]
+
+
+def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Comparison:
+    """Test a segmentation model, and keep some pictures.
+
+    Args:
+        contestant: The model. ``test_dataloader`` and ``test_evaluator`` of its config say on what
+            it is tested, and how.
+        frames: Pictures to keep: the first of the test data, and where there is a
+            ``val_dataloader`` the first of that last, which shows no unknown objects.
+        trust: See :func:`~mmosr.apis.init_model`.
+
+    Raises:
+        InputError: A file or the data are missing, or the model has no anomaly maps.
+    """
+    cfg = load_config(contestant.config, contestant.cfg_options)
+    check_has(cfg, contestant.config, ("test_dataloader", "test_evaluator"), "test")
+    check_data(cfg, ["test_dataloader"])
+    fit_to_machine(cfg)
+    scores = list(contestant.scores) if contestant.scores else None
+    model = init_model(cfg, contestant.checkpoint, score=scores, trust=trust)
+    AnomalyInferencer.check_model(model)
+    loader = Runner.build_dataloader(cfg.test_dataloader)
+    evaluator = Evaluator(cfg.test_evaluator)
+    evaluator.dataset_meta = loader.dataset.metainfo
+    calm = 1 if frames > 1 and cfg.get("val_dataloader") else 0
+    kept: list[Frame] = []
+    for batch, samples in _outputs(model, loader, contestant.name):
+        evaluator.process(samples, batch)
+        kept += [_frame(sample, model) for sample in samples[: frames - calm - len(kept)]]
+    if calm:
+        val = Runner.build_dataloader(cfg.val_dataloader)
+        kept.append(_frame(next(_outputs(model, val, "validation"))[1][0], model))
+    figures = evaluator.evaluate(len(loader.dataset))
+    return Comparison(contestant.name, tuple(model.score_names), figures, kept)
+
+
+def write_comparison(results: Sequence[Comparison], path: str | os.PathLike) -> None:
+    """Write the rows of all models as CSV, whole; figures in percent."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "score", *COLUMNS])
+        for result in results:
+            writer.writerows([result.name, score, *row] for score, row in result.rows())
+
+
+def show_comparison(results: Sequence[Comparison], console: Console | None = None) -> None:
+    """Print the rows of all models, the best figure of each column in bold."""
+    rows = [(result.name, *row) for result in results for row in result.rows()]
+    table = Table(title="in percent; FPR95: lower is better", box=box.SIMPLE_HEAD)
+    table.add_column("model", overflow="fold")
+    table.add_column("score")
+    best = []
+    for index, name in enumerate(COLUMNS):
+        table.add_column(name, justify="right")
+        values = [values[index] for *_, values in rows if not math.isnan(values[index])]
+        best.append((min if name == "FPR95" else max)(values, default=None))
+    for name, score, values in rows:
+        cells = (
+            f"[bold]{value:.1f}[/bold]" if value == top else f"{value:.1f}"
+            for value, top in zip(values, best, strict=True)
+        )
+        table.add_row(escape(name), escape(score), *cells)
+    (console or Console()).print(table)
+
+
+def draw_sheet(comparison: Comparison, path: str | os.PathLike, title: str) -> None:
+    """Draw the kept pictures: unknown objects outlined, prediction, heatmap; in one colour range.
+
+    Args:
+        comparison: With frames.
+        path: Of the picture.
+        title: Its title.
+    """
+    frames = comparison.frames
+    value_range = score_range(lambda: (frame.score for frame in frames), SHEET_PERCENTILES)
+    draw_frames(frames, path, title, value_range, columns=SHEET_COLUMNS, zoom=2)
+
+
+@torch.no_grad()
+def _outputs(model: nn.Module, loader, what: str) -> Iterator[tuple[dict, list[SegDataSample]]]:
+    batches = iter(loader)
+    for _ in progress(range(len(loader)), f"test {what}"):
+        batch = next(batches)
+        yield batch, model.test_step(batch)
+
+
+def _frame(sample: SegDataSample, model: nn.Module) -> Frame:
+    label, score, pred = (
+        data.data.squeeze(0).cpu().numpy()
+        for data in (sample.gt_sem_seg, sample.pred_anomaly, sample.pred_sem_seg)
+    )
+    palette = (model.dataset_meta or {}).get("palette")
+    colours = draw_labels(pred, palette) if palette else np.stack([pred.astype(np.uint8)] * 3, -1)
+    unknown = (label == UNKNOWN_LABEL).mean()
+    objects = f"{100 * unknown:.1f} % unknown" if unknown else "no unknown object"
+    path = Path(sample.img_path)
+    return Frame(path, label.astype(np.uint8), score, f"{path.stem}: {objects}", colours)

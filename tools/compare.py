@@ -1,0 +1,70 @@
+"""Test several segmentation models on the same data: one table, and a sheet of pictures.
+
+python tools/compare.py --model NAME CONFIG CHECKPOINT [--model ...] --out DIR
+
+Each --model is tested on the test data of its own config, which should be the same for all. DIR
+gets comparison.csv, and sheet.png of the first model: image with the unknown
+objects outlined, prediction, and heatmap of its first score.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import mmosr  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
+from mmosr.apis.comparison import (
+    Contestant,
+    compare,
+    draw_sheet,
+    show_comparison,
+    write_comparison,
+)
+from mmosr.utils.cli import ConfigOptions, add_trust_argument, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model",
+        nargs="+",
+        action="append",
+        required=True,
+        metavar=("NAME", "CONFIG CHECKPOINT"),
+        help="a name for the table, config and checkpoint, and scores in place of the config's",
+    )
+    parser.add_argument("--out", default="outputs/comparison", help="default: %(default)s")
+    parser.add_argument("--images", type=int, default=6, help="rows of the sheet")
+    parser.add_argument("--title", default="", help="of the sheet")
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        action=ConfigOptions,
+        metavar="KEY=VALUE",
+        help="changes to the configs of all models, such as test_dataloader.batch_size=1",
+    )
+    add_trust_argument(parser)
+    args = parser.parse_args()
+    for model in args.model:
+        if len(model) < 3:
+            parser.error(f"--model {' '.join(model)}: give NAME CONFIG CHECKPOINT [SCORE ...]")
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+    out, results = Path(args.out), []
+    for name, config, checkpoint, *scores in args.model:
+        model = Contestant(name, config, checkpoint, tuple(scores), args.cfg_options)
+        results.append(compare(model, 0 if results else args.images, args.trust_checkpoint))
+    write_comparison(results, out / "comparison.csv")
+    draw_sheet(results[0], out / "sheet.png", args.title or results[0].name)
+    show_comparison(results)
+    print(f"table: {out / 'comparison.csv'}\nsheet: {out / 'sheet.png'}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
