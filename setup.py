@@ -28,6 +28,7 @@ setup(
     long_description_content_type="text/markdown",
     packages=find_packages(include=["mmosr", "mmosr.*"]),
     package_data={
+        "mmosr": ["weights/*.safetensors"],
         "mmosr.datasets": ["class_splits/*.json"],
         "mmosr.evaluation": ["image_protocols.json", "protocols.json"],
     },

@@ -7,7 +7,7 @@ _base_ = [
 ]
 model = dict(
     score=["msp", "max_logit", "entropy", "energy"],
-    data_preprocessor=dict(size=(128, 256)),
+    data_preprocessor=dict(size=(96, 160)),
     backbone=dict(embed_dims=16, init_cfg=None),
     decode_head=dict(
         num_classes=9, in_channels=[16, 32, 80, 128], channels=64, norm_cfg=dict(type="BN")

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from mmosr.benchmark import run_benchmark
 from mmosr.benchmark.terminal import print_tables
-from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
 from mmosr.utils.config import load_config, set_work_dir
 
 LOG_WIDTH = 160  # of the tables in a log, which has no width of its own
@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument(
         "--datasets",
         nargs="+",

@@ -24,7 +24,8 @@ from mmosr.apis import (
     load_config,
 )
 from mmosr.utils import InputError
-from mmosr.utils.cli import ConfigOptions, add_trust_argument, run_tool
+from mmosr.utils.cli import ConfigOptions, add_checkpoint_argument, add_trust_argument, run_tool
+from mmosr.utils.threads import use_free_processors
 from mmosr.visualization import DEFAULT_CMAP, HeatmapStyle
 
 
@@ -33,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument("input", help="image, folder, glob pattern, or .txt list of images")
     parser.add_argument("--out-dir", default="outputs/heatmaps", help="default: %(default)s")
     parser.add_argument("--score", help="anomaly score, such as energy; default: the config's")
@@ -106,6 +107,7 @@ def main() -> None:
         config, args.checkpoint, args.device, score=args.score, trust=args.trust_checkpoint
     )
     inferencer = AnomalyInferencer(model)
+    use_free_processors(measure_load=False)  # a resumed run shall give the same digits
     run = describe_run(model.cfg, args.checkpoint, model.score_names[0], args.input)
     report(export_heatmaps(inferencer, items, settings, run), len(items), out_dir)
 

@@ -19,6 +19,9 @@ import shlex
 import sys
 from pathlib import Path
 
+import mmosr  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -29,10 +32,11 @@ from torch import nn
 from mmosr.engine import fit_dataloader, fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
 from mmosr.engine.fit import CLASSIFIER, fittable_parts
+from mmosr.engine.packaged_weights import SUFFIX, checkpoint_file, is_packaged
 from mmosr.registry import SCORES
 from mmosr.scores import FittedScore, set_scores
 from mmosr.utils import InputError, atomic_write
-from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
 from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
 
 # What the runner takes from the config; it gets no loop.
@@ -53,27 +57,33 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument(
         "--score",
         nargs="+",
         metavar="NAME",
         help="scores to fit; default: those of the config that need it, and the anchors of CAC",
     )
-    parser.add_argument("--out", metavar="FILE", help="default: CHECKPOINT's name with _fitted")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="default: CHECKPOINT's name with _fitted; for mmosr://NAME in the work folder",
+    )
     add_common_arguments(parser)
     args = parser.parse_args()
     os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
     return args
 
 
-def output_file(args: argparse.Namespace) -> Path:
+def output_file(args: argparse.Namespace, work_dir: str) -> Path:
     """Where the copy goes, checked before anything is computed."""
-    checkpoint = Path(args.checkpoint).expanduser()
-    out = Path(args.out).expanduser() if args.out else None
-    out = out or checkpoint.with_name(f"{checkpoint.stem}_fitted.pth")
+    checkpoint = checkpoint_file(args.checkpoint)
+    folder = Path(work_dir) if is_packaged(args.checkpoint) else checkpoint.parent
+    out = Path(args.out).expanduser() if args.out else folder / f"{checkpoint.stem}_fitted.pth"
     if out.is_dir():
         raise InputError(f"--out {out} is a folder: give the name of a file")
+    if out.suffix == SUFFIX:
+        raise InputError(f"--out {out}: {SUFFIX} files hold weights alone: give a name with .pth")
     return out
 
 
@@ -194,7 +204,7 @@ def main() -> None:
     if args.score:
         init_default_scope(cfg.get("default_scope") or "mmseg")
         set_scores(cfg.model, args.score)
-    out = output_file(args)
+    out = output_file(args, cfg.work_dir)
     content = read_checkpoint(args.checkpoint, args.trust_checkpoint)
     fit_to_machine(cfg)
 

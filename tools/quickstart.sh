@@ -1,55 +1,109 @@
 #!/usr/bin/env bash
 # From a bare machine to anomaly heatmaps, on embedded data: bash tools/quickstart.sh
 #
-# Sets up the environment, draws small street scenes, trains L-GMM on them, tests it on scenes with
-# unknown objects, and exports heatmaps. A CPU is enough. It can be stopped and started again: what
-# is finished is not repeated, and training goes on from its last checkpoint.
+#   --seed N         other scenes, with unknown objects of the same kinds and of new ones (default 0)
+#   --from-scratch   train from random weights, on more scenes: about half an hour on two cores
+#
+# Sets up the environment, draws small street scenes, fine-tunes L-GMM with synthetic outliers and a
+# softmax twin from the same start, side by side, and tests both on scenes with unknown objects. A
+# CPU is enough. It can be stopped and started again: what is finished is not repeated, and training
+# goes on from its last checkpoint.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-config=configs/lgmm_deeplabv3plus_demo.py
-data=data/demo_scenes
-work=work_dirs/quickstart
-pictures=$work/heatmaps
-begin=$SECONDS
+usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
 
-# Show the lines of a log that tell how far it is. None is no error.
-progress() { grep --line-buffered -oE "($1).{0,110}" || true; }
+seed=0 long=""
+while [ $# -gt 0 ]; do
+    case $1 in
+        --seed) seed=${2:-} && shift ;;
+        --from-scratch) long=-long ;;
+        -h | --help) usage && exit 0 ;;
+        *) echo "error: unknown option $1" >&2 && usage >&2 && exit 2 ;;
+    esac
+    [ $# -eq 0 ] || shift
+done
+[[ $seed =~ ^[0-9]{1,6}$ ]] || { echo "error: --seed takes a number, not '$seed'" >&2 && exit 2; }
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+suffix=$([ "$seed" = 0 ] || echo "_seed$seed")
+data=data/demo_scenes$suffix
+more=data/demo_scenes_long$suffix # training scenes of --from-scratch
+work=work_dirs/quickstart$long$suffix
+start=mmosr://lgmm-outliers_deeplabv3plus_demo
+gmm=configs/lgmm-outliers_deeplabv3plus_demo$long.py
+twin=configs/softmax_deeplabv3plus_demo$long.py
+begin=$SECONDS
 
 say() { printf '\n[quickstart %4d s] %s\n' "$((SECONDS - begin))" "$*"; }
 
-say "1/5 environment"
+# Show the lines of a log that tell how far it is. None is no error.
+progress() { grep --line-buffered -oE 'Iter\((train|val)\).{0,70}|resumed epoch.*|load_from=.{0,90}' || true; }
+
+checkpoint() { echo "$work/$1/$(basename "$(cat "$work/$1/last_checkpoint")")"; }
+
+fail() { echo "error: $1 failed, see $2" >&2 && tail -n 3 "$2" >&2 && exit 1; }
+
+# Train a config in the folder of a name, from its last checkpoint when there is one. In a subshell.
+train() {
+    local name=$1 config=$2 options
+    [ ! -e "$work/$name/finished" ] || exit 0
+    options=("val_dataloader.dataset.data_root=$data/" "randomness.seed=$seed")
+    if [ -n "$long" ]; then
+        options+=("train_dataloader.dataset.data_root=$more/")
+    else
+        options+=("train_dataloader.dataset.data_root=$data/" "load_from=$start")
+    fi
+    exec python tools/train.py "$config" --work-dir "$work/$name" --resume \
+        --cfg-options "${options[@]}"
+}
+
+say "1/4 environment"
 . tools/setup_env.sh base
 # Use the copy of the package that stands beside this script.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
-# The libraries warn a lot; what matters is in the log below.
+# The libraries warn a lot; what matters is in the logs.
 export PYTHONWARNINGS=ignore
 
-say "2/5 scenes: $data"
-python tools/dataset_converters/make_demo_scenes.py "$data"
+say "2/4 scenes: $data"
+python tools/dataset_converters/make_demo_scenes.py "$data" --seed "$seed"
+[ -z "$long" ] || python tools/dataset_converters/make_demo_scenes.py "$more" --seed "$seed" \
+    --train 4000 --val 0 --test 0
 
-steps=$(python -c 'import sys; from mmosr.utils.config import load_config as load
-print(load(sys.argv[1]).train_cfg.max_iters)' "$config" | tail -n 1)
-checkpoint=$work/iter_$steps.pth
-if [ "$(basename "$(cat "$work/last_checkpoint" 2>/dev/null || true)")" = "iter_$steps.pth" ]; then
-    say "3/5 training: finished before ($checkpoint)"
-else
-    say "3/5 training: $steps steps, log in $work"
-    python tools/train.py "$config" --work-dir "$work" --resume |
-        progress 'Iter\((train|val)\)|resumed epoch'
-fi
+say "3/4 training: L-GMM with synthetic outliers, and a softmax twin beside it"
+echo "Objects of random shapes and textures are pasted into the training scenes; none of the test."
+mkdir -p "$work"
+processors=$(nproc)
+# Two trainings share the processors.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(((processors + 1) / 2))}
+train twin "$twin" >"$work/twin.log" 2>&1 &
+beside=$!
+trap 'kill "$beside" 2>/dev/null || true' EXIT
+train gmm "$gmm" 2>&1 | tee "$work/gmm.log" | progress || fail training "$work/gmm.log"
+touch "$work/gmm/finished"
+wait "$beside" || fail "training of the twin" "$work/twin.log"
+touch "$work/twin/finished"
+trap - EXIT
+unset OMP_NUM_THREADS
 
-say "4/5 test on scenes with unknown objects"
-python tools/test.py "$config" "$checkpoint" --work-dir "$work/test" | tee "$work/test.log" |
-    progress 'Iter\(test\)'
-
-say "5/5 heatmaps"
-python tools/export_heatmaps.py "$config" "$checkpoint" \
-    "$data/leftImg8bit/test/demo/demo_00000[0-7]_leftImg8bit.png" --out-dir "$pictures" --resume
+say "4/4 test on scenes with unknown objects"
+python tools/compare.py --out "$work" --title "L-GMM with synthetic outliers, embedded scenes" \
+    --model "L-GMM, synthetic outliers" "$gmm" "$(checkpoint gmm)" \
+    --model "softmax twin, same start" "$twin" "$(checkpoint twin)" \
+    --cfg-options "test_dataloader.dataset.data_root=$data/" "val_dataloader.dataset.data_root=$data/" \
+    >"$work/test.log" 2>&1 || fail test "$work/test.log"
+mv "$work/sheet.png" "$work/quickstart.png"
 
 say "done"
-echo "results on the test scenes, in percent:"
-sed -n '/results in percent/,$p' "$work/test.log" | grep -E '^[+|]'
-grep -oE '(aAcc|mIoU): [0-9.]+' "$work/test.log" | tail -n 2 | paste -sd ' '
-echo "checkpoint:  $checkpoint"
-echo "heatmaps:    $pictures (*_heatmap.png, *_overlay.png)"
+sed -n '/in percent; FPR95/,/^table:/p' "$work/test.log" | sed '/^table:/d'
+cat <<END
+likelihood is the score of the paper; outlier_ratio that of the mixture of outliers; msp, max_logit,
+entropy and energy are those of the softmax twin.
+
+pictures: $work/quickstart.png
+
+Next:
+  python tools/export_heatmaps.py $gmm $(checkpoint gmm) $data/leftImg8bit/test --colorbar
+  python tools/benchmark.py $gmm $(checkpoint gmm) --datasets demo --out results/demo
+  python tools/train.py configs/movr_deeplabv3plus_demo.py
+(. .venv/bin/activate first, if the environment was made here)
+END

@@ -26,7 +26,8 @@ from mmosr.apis import (
     score_images,
 )
 from mmosr.utils import InputError
-from mmosr.utils.cli import ConfigOptions, add_trust_argument, run_tool
+from mmosr.utils.cli import ConfigOptions, add_checkpoint_argument, add_trust_argument, run_tool
+from mmosr.utils.threads import use_free_processors
 
 SHOWN = 5
 
@@ -36,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument("input", help="image, folder, glob pattern, or .txt list of images")
     parser.add_argument("--out", default="outputs/scores.csv", help="default: %(default)s")
     parser.add_argument(
@@ -97,6 +98,7 @@ def main() -> None:
         config, args.checkpoint, args.device, score=args.score, trust=args.trust_checkpoint
     )
     inferencer = ImageInferencer(model)
+    use_free_processors(measure_load=False)  # a resumed run shall give the same digits
     if args.reject_threshold is not None:
         model.reject_threshold = model.cfg.model.reject_threshold = args.reject_threshold
     run = describe_run(model.cfg, args.checkpoint, " ".join(model.score_names), args.input)

@@ -4,6 +4,9 @@ import argparse
 import os
 import sys
 
+import mmosr  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 from mmengine.config import Config
 from mmengine.registry import HOOKS, METRICS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
@@ -13,7 +16,7 @@ from mmosr.engine.checkpoint import check_safe
 from mmosr.evaluation import OpenSetRecognitionMetric
 from mmosr.scores import set_scores
 from mmosr.utils import InputError
-from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
 from mmosr.utils.config import (
     check_data,
     check_has,
@@ -27,7 +30,7 @@ from mmosr.utils.config import (
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="config file")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument(
         "--score", nargs="+", metavar="NAME", help="anomaly scores, instead of the config's own"
     )

@@ -4,12 +4,16 @@ import argparse
 import os
 import sys
 
+import mmosr  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmosr.engine import check_optimizer
 from mmosr.engine.checkpoint import check_safe
+from mmosr.engine.starting_weights import prepare_start
 from mmosr.utils.cli import add_common_arguments, run_tool
 from mmosr.utils.config import (
     check_data,
@@ -70,8 +74,7 @@ def main() -> None:
     fit_to_machine(cfg)
 
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
-    if cfg.get("resume") and cfg.get("load_from"):
-        check_safe(cfg.load_from, args.trust_checkpoint, runner.model)
+    prepare_start(runner, cfg, args.trust_checkpoint)
     check_optimizer(cfg, runner.model)
     runner.train()
 

@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from mmosr.classification import OpenSetImageClassifier
+from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.utils import InputError
 from mmosr.utils.hashes import content_hash, file_hash
 
@@ -188,7 +189,7 @@ def describe(
     norm = {key: value for key, value in asdict(settings.norm).items() if key != "batch_size"}
     return {
         "model_sha256": content_hash(cfg.model),
-        "checkpoint_sha256": file_hash(Path(checkpoint).expanduser()),
+        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
         "data_sha256": content_hash(cfg.get(f"{settings.data_part}_dataloader")),
         "images_sha256": content_hash([images.positions.tolist(), images.labels.tolist()]),
         "data_part": settings.data_part,

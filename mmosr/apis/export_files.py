@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
+from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.utils import InputError, atomic_write
 from mmosr.utils.hashes import content_hash, file_hash
 from mmosr.visualization.pictures import (
@@ -58,7 +59,7 @@ def describe_run(config: Config, checkpoint: str | os.PathLike, score: str, sour
         "config": str(config.filename),
         "config_sha256": content_hash(parts),
         "checkpoint": os.fspath(checkpoint),
-        "checkpoint_sha256": file_hash(Path(checkpoint)),
+        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
         "score": score,
         "input": os.path.abspath(source),
     }

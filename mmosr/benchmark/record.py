@@ -16,6 +16,7 @@ import torch
 from mmengine.config import Config
 
 from mmosr.apis.image_loading import inference_pipeline
+from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.utils import InputError, atomic_write
 from mmosr.utils.environment import version_differences
 from mmosr.utils.hashes import content_hash, file_hash
@@ -46,7 +47,7 @@ def describe(
         "config": str(config.filename),
         "config_sha256": content_hash([_model(config), inference_pipeline(config)]),
         "checkpoint": os.fspath(checkpoint),
-        "checkpoint_sha256": file_hash(Path(checkpoint).expanduser()),
+        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
         "scores": list(scores),
         "batch_size": batch_size,
         "datasets": {part.name: _dataset(part) for part in data},

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed, is_main_process
+from mmengine.utils.dl_utils import set_multi_processing
 from torch import nn
 
 from mmosr.apis.inference import init_model
@@ -99,10 +100,13 @@ def run_benchmark(
 def _start_processes(config: Config) -> Config:
     """Make the process group that the config asks for; return a config that fits the machine."""
     config = copy.deepcopy(config)
-    fit_to_machine(config)
+    fit_to_machine(config, measure_load=False)  # a resumed run shall give the same digits
     launcher = config.get("launcher") or "none"
+    env = config.get("env_cfg") or {}
+    # As mmengine's runner does: OpenCV in the processes that load images shall not take them all.
+    set_multi_processing(**env.get("mp_cfg", {}), distributed=launcher != "none")
     if launcher != "none" and not is_distributed():
-        init_dist(launcher, **(config.get("env_cfg") or {}).get("dist_cfg", {}))
+        init_dist(launcher, **env.get("dist_cfg", {}))
     return config
 
 

@@ -13,12 +13,35 @@ from torch import nn
 
 
 @dataclass
-class _Arrival:
+class Arrival:
     """The values that reach the modules, those the modules have, and the keys waited for."""
 
     given: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+
+    @property
+    def taken(self) -> list[str]:
+        """Keys that fit."""
+        return [key for key in self._both if _shape(self.given[key]) == _shape(self.own[key])]
+
+    @property
+    def unexpected(self) -> list[str]:
+        """Keys that no module has."""
+        return [key for key in self.given if key not in self.own]
+
+    @property
+    def reshaped(self) -> list[str]:
+        """Keys whose values have another shape, with both shapes."""
+        return [
+            f"{key} {_shape(self.given[key])} instead of {_shape(self.own[key])}"
+            for key in self._both
+            if _shape(self.given[key]) != _shape(self.own[key])
+        ]
+
+    @property
+    def _both(self) -> list[str]:
+        return [key for key in self.own if key in self.given]
 
 
 def differences(model: nn.Module, state: OrderedDict[str, Any]) -> str:
@@ -37,27 +60,37 @@ def differences(model: nn.Module, state: OrderedDict[str, Any]) -> str:
     """
     failure = ""
     try:
-        arrival = _arrive(model, state)
+        arrival = arrive(model, state)
     except Exception as error:  # the conversions are the host's and may fail in any way
-        reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
-        failure = f"not converted by the model ({type(error).__name__}: {reason})"
+        failure = failure_reason(error)
         own = model.state_dict()
-        arrival = _Arrival(state, own, [key for key in own if key not in state])
-    given, own = arrival.given, arrival.own
+        arrival = Arrival(state, own, [key for key in own if key not in state])
     kinds = {
         "missing": arrival.missing,
-        "unexpected": [key for key in given if key not in own],
-        "of another shape": [
-            f"{key} {_shape(given[key])} instead of {_shape(value)}"
-            for key, value in own.items()
-            if key in given and _shape(given[key]) != _shape(value)
-        ],
+        "unexpected": arrival.unexpected,
+        "of another shape": arrival.reshaped,
     }
-    found = [f"{len(keys)} {kind} ({_some(keys)})" for kind, keys in kinds.items() if keys]
+    found = [f"{len(keys)} {kind} ({some(keys)})" for kind, keys in kinds.items() if keys]
     return ", ".join(found + [failure] * bool(failure))
 
 
-def _arrive(model: nn.Module, state: OrderedDict[str, Any]) -> _Arrival:
+def failure_reason(error: Exception) -> str:
+    """In words, that a model failed to convert a state dict."""
+    reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
+    return f"not converted by the model ({type(error).__name__}: {reason})"
+
+
+def some(keys: list[str]) -> str:
+    """The first of some keys, for a message."""
+    return ", ".join(keys[:2]) + (", ..." if len(keys) > 2 else "")
+
+
+def arrive(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
+    """What of a state dict arrives at the modules of a model, see :func:`differences`.
+
+    Raises:
+        Exception: Whatever the conversions of the model raise.
+    """
     arrival = _dry_load(model, state)
     missing = [key for key in arrival.missing if key not in state]
     if missing:
@@ -70,9 +103,9 @@ def _arrive(model: nn.Module, state: OrderedDict[str, Any]) -> _Arrival:
     return arrival
 
 
-def _dry_load(model: nn.Module, state: OrderedDict[str, Any]) -> _Arrival:
+def _dry_load(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
     """Load as torch does, up to the copy of the values; ``missing`` has what was taken out too."""
-    arrival = _Arrival()
+    arrival = Arrival()
 
     def take(module: nn.Module, local: dict[str, Any], prefix: str, *_: Any) -> None:
         # The last hook of the module. Whatever no child will see ends here, known or not.
@@ -94,7 +127,3 @@ def _dry_load(model: nn.Module, state: OrderedDict[str, Any]) -> _Arrival:
 
 def _shape(value: Any) -> tuple[int, ...] | None:
     return tuple(value.shape) if torch.is_tensor(value) else None
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:2]) + (", ..." if len(keys) > 2 else "")

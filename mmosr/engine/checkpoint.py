@@ -19,12 +19,14 @@ from torch import nn
 from mmosr.utils import InputError
 
 from .arriving_weights import differences
+from .packaged_weights import SCHEME, SUFFIX, checkpoint_file, read_safetensors
 
 # Key of the fitted statistics of post-hoc scores, beside the state dict.
 SCORE_STATISTICS = "score_statistics"
 _STATISTICS = ("min", "max", "mean", "current")
 # Types of the arrays and scalars in the logs and random states that mmengine saves.
 _DTYPE_CODES = "?bBhHiIlLqQefdgFDSU"
+_REMOTE = re.compile(rf"(?!{SCHEME})[\w-]+:(//|s3:)")
 
 
 def _statistic(owner: Any, name: str) -> Any:
@@ -99,7 +101,8 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> dict[str, A
     all that mmengine saves. Pickle can otherwise call any function that the file names.
 
     Args:
-        path: A local file.
+        path: A local file, ``*.safetensors`` for one of that kind, or ``mmosr://NAME``: see
+            :func:`~mmosr.engine.packaged_weights.checkpoint_file`.
         trust: Read arbitrary Python objects too. Only for files of one's own.
 
     Returns:
@@ -109,9 +112,9 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> dict[str, A
         InputError: If there is no such file, if it is not a checkpoint, or if it holds other
             Python objects and ``trust`` is false.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise InputError(f"checkpoint {path} does not exist")
+    path = checkpoint_file(path)
+    if path.suffix == SUFFIX:
+        return read_safetensors(path)
     try:
         if trust:
             content = torch.load(path, map_location="cpu", weights_only=False)
@@ -130,30 +133,36 @@ def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> dict[str, A
 
 def check_safe(
     path: str | os.PathLike, trust: bool = False, model: nn.Module | None = None
-) -> None:
+) -> dict[str, Any] | None:
     """Check a checkpoint before mmengine reads it.
 
     mmengine's own reader falls back to unrestricted unpickling when the safe way fails, and
     leaves out weights that do not fit, so this comes before it.
 
     Args:
-        path: A local file. A remote one cannot be checked, and is refused unless trusted.
+        path: See :func:`read_checkpoint`. A remote file cannot be checked, and is refused unless
+            it is trusted and mmengine can read it.
         trust: See :func:`read_checkpoint`.
         model: The model that has to fit, see :func:`check_fits`; by default any does.
+
+    Returns:
+        The content of the file; None for a remote one.
 
     Raises:
         InputError: See :func:`read_checkpoint` and :func:`check_fits`.
     """
-    if re.match(r"^[\w-]+:(//|s3:)", str(path)):
-        if trust:
-            return
+    if _REMOTE.match(str(path)):
+        pickled = not str(path).endswith(SUFFIX)  # mmengine downloads nothing else
+        if trust and pickled:
+            return None
+        hint = ", or pass --trust-checkpoint if you trust where it comes from" if pickled else ""
         raise InputError(
-            f"{path} is not a local file and cannot be checked before it is read; download it, "
-            "or pass --trust-checkpoint if you trust where it comes from"
+            f"{path} is not a local file and cannot be checked before it is read; download it{hint}"
         )
     content = read_checkpoint(path, trust)
     if model is not None:
         check_fits(model, content, path)
+    return content
 
 
 def load_checkpoint_strict(
@@ -229,7 +238,7 @@ def check_fits(
     Raises:
         InputError: One line with the number of keys that differ and the first of each kind.
     """
-    state = _weights(checkpoint, name)
+    state = weights_of(checkpoint, name)
     found = differences(unwrap(model), state)
     if found:
         raise InputError(
@@ -239,7 +248,18 @@ def check_fits(
     return state
 
 
-def _weights(checkpoint: dict[str, Any], name: str | os.PathLike) -> OrderedDict[str, torch.Tensor]:
+def weights_of(
+    checkpoint: dict[str, Any], name: str | os.PathLike
+) -> OrderedDict[str, torch.Tensor]:
+    """The weights in a checkpoint, without the prefix of a distributed wrapper.
+
+    Args:
+        checkpoint: Content of a checkpoint file: one of mmengine, or a bare ``state_dict``.
+        name: What to call the checkpoint in an error.
+
+    Raises:
+        InputError: There are none.
+    """
     weights = checkpoint.get("state_dict", checkpoint)
     if not isinstance(weights, dict) or not any(torch.is_tensor(v) for v in weights.values()):
         raise InputError(f"checkpoint {name} holds no weights (no state_dict)")

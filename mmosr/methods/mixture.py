@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from mmengine.dist import all_gather, all_reduce
 from torch import Tensor, nn
 
+# What an AssignmentMemory makes up when only its counts are there.
+REBUILT = ("slots", "cursor")
+
 
 class GaussianMixture(nn.Module):
     """C mixtures of K diagonal Gaussians in D dimensions (L-GMM, eq. 4).
@@ -112,6 +115,19 @@ class AssignmentMemory(nn.Module):
         self.register_buffer("cursor", torch.zeros(num_classes, dtype=torch.long))
         self.register_buffer("counts", torch.zeros(num_classes, num_components, dtype=torch.long))
         self.register_buffer("class_counts", torch.zeros(num_classes, dtype=torch.long))
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
+        """Packed weights have the counts alone: make up samples of those counts, in some order."""
+        counts = state_dict.get(prefix + "counts")
+        if counts is not None and not any(prefix + name in state_dict for name in REBUILT):
+            remembered = counts.sum(1)
+            slots = torch.full_like(self.slots, -1, device=counts.device)
+            for row, numbers in zip(slots, counts.long(), strict=False):
+                components = torch.arange(len(numbers)).repeat_interleave(numbers)[: self.size]
+                row[: len(components)] = components
+            values = (slots, remembered % self.size)
+            state_dict.update((prefix + name, v) for name, v in zip(REBUILT, values, strict=True))
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
     def log_weights(self) -> Tensor:

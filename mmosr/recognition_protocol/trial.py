@@ -22,6 +22,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmosr.engine import check_optimizer
 from mmosr.engine.checkpoint import check_safe
+from mmosr.engine.starting_weights import prepare_start
 from mmosr.evaluation.image_protocols import load_image_protocol
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.utils import InputError
@@ -128,6 +129,7 @@ def train(cfg: Config, work_dir: Path) -> Path:
     if cfg.load_from:
         check_safe(cfg.load_from)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    prepare_start(runner, cfg)
     check_optimizer(cfg, runner.model)
     runner.train()
     last = last_checkpoint(work_dir)

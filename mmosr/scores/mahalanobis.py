@@ -154,24 +154,23 @@ class MahalanobisPerClass(Mahalanobis):
         super().__init__(num_classes, feature_dims, **{"covariance": "per_class", **options})
 
 
-@SCORES.register_module("layer_likelihood")
-class LayerLikelihood(MahalanobisPerClass):
-    """``-max_y log N(f; mu_y, S'_y)``, f the features of all layers together.
+@SCORES.register_module("feature_likelihood")
+class FeatureLikelihood(MahalanobisPerClass):
+    """``-max_y log N(f; mu_y, S'_y)``, the likelihood of the features under Gaussian classes.
 
-    The class-conditional likelihood of the Gaussian classifier of Lee et al. (2018), there of each
-    layer and with one covariance, here of the maps of all levels of the backbone and of what
-    enters the last layer, brought to the size of the latter, with a covariance of each class.
-    Shallow layers know textures and colours that deep ones, trained to tell classes apart, forget.
+    The score of L-GMM's paper, of one Gaussian a class with a full covariance that is fitted after
+    the training: the classifier of Lee et al. (2018, section 2.1), who have one covariance. Against
+    ``mahalanobis_per_class`` the volume ``1/2 log det S'_y`` of each class comes in, without which
+    a class of large spread takes everything.
 
-    Layers differ in scale, so ``S' = (1 - s) S + s V``, V diagonal, with the variance of all rows.
+    ``S' = (1 - s) S + s V``, V diagonal with the variances of all rows: features may differ in
+    scale.
 
     Args:
         num_classes: Known classes C.
-        feature_dims: Channels D of all layers together.
+        feature_dims: Channels D of the features.
         shrinkage: s, in ``[0, 1]``.
     """
-
-    space = fit_on = "layers"
 
     def __init__(
         self, num_classes: int, feature_dims: int | None = None, shrinkage: float = 0.01
@@ -188,6 +187,18 @@ class LayerLikelihood(MahalanobisPerClass):
 
     def _keep_volumes(self, log_volume: Tensor) -> None:
         self.log_volumes.copy_(log_volume)
+
+
+@SCORES.register_module("layer_likelihood")
+class LayerLikelihood(FeatureLikelihood):
+    """:class:`FeatureLikelihood` of all layers together.
+
+    Of the maps of all levels of the backbone and of what enters the last layer, brought to the size
+    of the latter; segmentation models alone. Shallow layers know textures and colours that deep
+    ones, trained to tell classes apart, forget.
+    """
+
+    space = fit_on = "layers"
 
 
 def _total_variance(count: Tensor, means: Tensor, outer: Tensor) -> Tensor:

@@ -51,6 +51,14 @@ def add_common_arguments(parser: ArgumentParser) -> None:
     add_trust_argument(parser)
 
 
+def add_checkpoint_argument(parser: ArgumentParser) -> None:
+    """Add ``CHECKPOINT``, under the name that the tools share."""
+    parser.add_argument(
+        "checkpoint",
+        help="checkpoint file (*.pth, *.safetensors), or mmosr://NAME for weights of the package",
+    )
+
+
 def add_trust_argument(parser: ArgumentParser) -> None:
     """Add ``--trust-checkpoint``."""
     parser.add_argument(

@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from .cpu import warn_of_slow_bfloat16
 from .environment import installed_version
 from .errors import InputError
+from .threads import use_free_processors
 
 _RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
 _TOP_LEVEL_KEYS = _RUNNER_KEYS | {
@@ -137,10 +138,15 @@ def enable_amp(cfg: Config) -> None:
         warn_of_slow_bfloat16()
 
 
-def fit_to_machine(cfg: Config) -> None:
+def fit_to_machine(cfg: Config, measure_load: bool = True) -> None:
     """Replace what only works on a GPU when there is none.
 
-    SyncBN becomes BN, float16 mixed precision bfloat16, and processes talk over gloo.
+    SyncBN becomes BN, float16 mixed precision bfloat16, and processes talk over gloo; one alone
+    takes the processors that are free.
+
+    Args:
+        cfg: Changed in place.
+        measure_load: See :func:`~mmosr.utils.threads.use_free_processors`.
     """
     if torch.cuda.is_available():
         return
@@ -154,8 +160,11 @@ def fit_to_machine(cfg: Config) -> None:
     if not cfg.get("env_cfg"):
         cfg.env_cfg = {}
     cfg.env_cfg.setdefault("dist_cfg", {})["backend"] = "gloo"
-    if cfg.get("launcher", "none") == "pytorch":
+    launcher = cfg.get("launcher") or "none"
+    if launcher == "pytorch":
         _prepare_cpu_group(cfg)
+    elif launcher == "none":
+        use_free_processors(measure_load)
 
 
 def _prepare_cpu_group(cfg: Config) -> None:

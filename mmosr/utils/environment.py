@@ -57,6 +57,8 @@ PACKAGES = (
     ),
     Package("sklearn", {"scikit-learn": "1.2"}),
     Package("matplotlib", {"matplotlib": "3.6"}),
+    Package("safetensors", {"safetensors": "0.4"}),
+    Package("psutil", {"psutil": "5.9"}),
     Package("mmengine", {"onedl-mmengine": "0.10.10", "mmengine": "0.10.4"}),
     Package("mmcv", {"onedl-mmcv": "2.3.0", "mmcv": "2.0.0", "mmcv-lite": "2.0.0"}),
     Package("mmseg", {"onedl-mmsegmentation": "1.4.0", "mmsegmentation": "1.2.0"}),

@@ -8,6 +8,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmosr.scores.entries import ScoreEntry, entry_configs
 from mmosr.utils.config import load_config
 
 ROOT = Path(__file__).parents[2] / "configs"
@@ -44,6 +45,11 @@ def leaves(node, path=""):
     for key, value in items:
         values.update(leaves(value, f"{path}.{key}" if path else str(key)))
     return values
+
+
+def score_names(cfg):
+    """Names of a config's scores."""
+    return tuple(ScoreEntry.of(config).name for config in entry_configs(cfg.model.score))
 
 
 def dataset(cfg, loader):

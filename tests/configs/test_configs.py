@@ -16,7 +16,7 @@ from mmseg.registry import MODELS
 from mmosr.datasets import OpenSetSegDataset
 from mmosr.engine import check_optimizer
 
-from .support import CONFIGS, LOADERS, METHODS, ROOT, build, dataset, leaves
+from .support import CONFIGS, LOADERS, METHODS, ROOT, build, dataset, leaves, score_names
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
 TWINS = [name for name in CONFIGS if not name.startswith("softmax_")]
@@ -33,6 +33,8 @@ def test_every_method_has_every_network_and_data_set():
     networks = ("deeplabv3plus", "segformer")
     expected = {f"{m}_{n}_{d}.py" for m in METHODS for n in networks for d in data}
     expected |= {f"{m}_deeplabv3plus_camvid-carsign.py" for m in METHODS}
+    expected |= {"lgmm-outliers_deeplabv3plus_demo.py"}
+    expected |= {f"{m}_deeplabv3plus_demo-long.py" for m in ("softmax", "lgmm-outliers")}
     assert set(CONFIGS) == expected
 
 
@@ -40,8 +42,7 @@ class TestEveryConfig:
     def test_model(self, built):
         cfg, model = built
         assert type(model).__name__ == "OpenSetEncoderDecoder"
-        scores = cfg.model.score
-        assert model.score_names == tuple([scores] if isinstance(scores, str) else scores)
+        assert model.score_names == score_names(cfg)
         size = cfg.model.data_preprocessor.get("size")
         assert model.data_preprocessor.size == size
 
@@ -90,25 +91,29 @@ class TestEveryConfig:
         wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
         seen = [id(p) for group in wrapper.optimizer.param_groups for p in group["params"]]
         assert len(seen) == len(expected) and set(seen) == expected.keys()
-        theta = [name for name in expected.values() if ".mixture." in name]
-        assert len(theta) == (2 if "lgmm_" in cfg.filename else 0)
-        optimizer, network = cfg.optim_wrapper.optimizer, Path(cfg.filename).name.split("_")[1]
-        assert optimizer.type == {"deeplabv3plus": "SGD", "segformer": "AdamW"}[network]
+        theta = [name for name in expected.values() if "mixture." in name]
+        method, network, data = Path(cfg.filename).stem.split("_")
+        assert len(theta) == {"lgmm": 2, "lgmm-outliers": 4}.get(method, 0)
+        optimizer = cfg.optim_wrapper.optimizer
+        sgd = network == "deeplabv3plus" and not data.startswith("demo")
+        assert optimizer.type == ("SGD" if sgd else "AdamW")
         fine_tuned = network == "segformer" and "Pretrained" in str(cfg.model.backbone.init_cfg)
         for group in wrapper.optimizer.param_groups:
             for name in (expected[id(p)] for p in group["params"]):
-                if ".mixture." in name:  # L-GMM's theta has an optimiser of its own
+                if "mixture." in name:  # L-GMM's theta has an optimiser of its own
                     assert group["lr"] == 1e-3 and group["betas"] == (0.9, 0.99)
-                    assert group["weight_decay"] == 0 and len(group["params"]) == 2
+                    assert group["weight_decay"] == 0 and len(group["params"]) == len(theta)
                     continue
                 in_head = "head" in name
-                assert group["lr"] == optimizer.lr * (10 if fine_tuned and in_head else 1), name
+                new_layer = data.startswith("demo") and "deeplab" in network and "conv_seg" in name
+                faster = (fine_tuned and in_head) or new_layer
+                assert group["lr"] == optimizer.lr * (10 if faster else 1), name
                 free = network == "segformer" and "norm" in name and not (fine_tuned and in_head)
                 assert group["weight_decay"] == (0 if free else optimizer.weight_decay), name
-                if network == "segformer":
-                    assert group["betas"] == (0.9, 0.999) and "momentum" not in group
-                else:
+                if sgd:
                     assert group["momentum"] == 0.9 and "betas" not in group
+                else:
+                    assert group["betas"] == (0.9, 0.999) and "momentum" not in group
 
     def test_schedule_spans_the_training(self, built):
         cfg, _ = built
@@ -135,7 +140,18 @@ class TestEveryConfig:
 LOSS = "model.decode_head.loss_decode."
 CLASSIFIER = "model.decode_head.classifier."
 ALLOWED = {  # exact keys, and beginnings of keys
-    "lgmm": ({"optim_wrapper.constructor"}, (CLASSIFIER,)),
+    "lgmm": ({"optim_wrapper.constructor"}, (CLASSIFIER, "borders", "custom_hooks.1.type")),
+    "lgmm-outliers": (
+        {"optim_wrapper.constructor"},
+        (
+            CLASSIFIER,
+            "borders",
+            "custom_hooks.1.type",
+            "train_dataloader.dataset.pipeline.",
+            "load_from",
+            "optim_wrapper.optimizer.lr",
+        ),
+    ),
     "cac": ({"custom_hooks.1.type"}, (CLASSIFIER, LOSS)),
     "movr": (set(), (CLASSIFIER, LOSS)),
 }
@@ -149,8 +165,9 @@ def test_twins_differ_only_in_method(name):
     missing = object()
     changed = {key for key in {*ours, *twin} if ours.get(key, missing) != twin.get(key, missing)}
     keys, beginnings = ALLOWED[method]
-    needed = {"model.score", "model.decode_head.type", "model.decode_head.host", *keys}
+    needed = {"model.decode_head.type", "model.decode_head.host", *keys}
     assert needed <= changed
+    beginnings = ("model.score", *beginnings)
     assert not [key for key in changed - needed if not key.startswith(beginnings)]
     assert ours["model.decode_head.host"] == twin["model.decode_head.type"]
     for key in keys - {"optim_wrapper.constructor"}:

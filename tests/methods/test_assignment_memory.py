@@ -111,6 +111,24 @@ def test_class_frequencies_by_hand():
     )
 
 
+@pytest.mark.parametrize("number", [0, 5, 30])
+def test_rebuilt_from_the_counts(number):
+    """Packed weights leave the samples out: the counts stay, and training goes on with them."""
+    memory = AssignmentMemory(2, 3, size=8)
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(2, (number,), generator=generator).sort().values
+    memory.update(labels, torch.randint(3, (number,), generator=generator), per_class=30)
+    kept = {k: v for k, v in memory.state_dict().items() if k not in ("slots", "cursor")}
+    other = AssignmentMemory(2, 3, size=8)
+    other.load_state_dict(kept, strict=True)
+    assert torch.equal(other.counts, memory.counts)
+    remembered = [torch.bincount(row[row >= 0], minlength=3) for row in other.slots.long()]
+    assert torch.equal(torch.stack(remembered), memory.counts)
+    new = torch.zeros(20, dtype=torch.long)
+    other.update(new, new + 2, per_class=20)  # all of the first class are forgotten
+    assert other.counts[0].tolist() == [0, 0, 8] and torch.equal(other.counts[1], memory.counts[1])
+
+
 def test_arguments():
     with pytest.raises(ValueError, match="size must be at least 1, got 0"):
         AssignmentMemory(2, 2, size=0)

@@ -15,7 +15,7 @@ from mmosr.utils import InputError
 from .toy import HEADS, MIXTURE, POST_HOC, RESNET, C, build, fit, image, maps, predict, reference
 
 pytestmark = pytest.mark.usefixtures("mmseg_scope")
-FITTED = ["sml", "kl_matching", "mahalanobis", "mahalanobis_per_class", "layer_likelihood"]
+FITTED = ["sml", "kl_matching", "mahalanobis", "mahalanobis_per_class", "feature_likelihood"]
 SLIDE = dict(mode="slide", crop_size=(8, 8), stride=(4, 4))
 SCORES = {
     "plain": POST_HOC,

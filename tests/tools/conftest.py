@@ -26,12 +26,13 @@ def tiny_options(data_options):
         "model.data_preprocessor.size=(64,64)",
         "model.backbone.base_channels=4",
         "model.backbone.stem_channels=4",
-        "model.decode_head.in_channels=32",
+        "model.decode_head.in_channels=8",
         "model.decode_head.channels=8",
         "model.decode_head.c1_in_channels=4",
         "model.decode_head.c1_channels=4",
         "model.decode_head.classifier.embed_dims=8",
         "default_hooks.logger.interval=1",
+        "load_from=None",
     ]
 
 

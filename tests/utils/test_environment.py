@@ -25,6 +25,8 @@ SUCCESSORS = {
     "opencv-python-headless": "4.9.0",
     "scikit-learn": "1.9.1",
     "matplotlib": "3.11.2",
+    "safetensors": "0.8.0",
+    "psutil": "7.2.2",
     "onedl-mmengine": "0.10.12",
     "onedl-mmcv": "2.3.6",
     "onedl-mmsegmentation": "1.4.2",

@@ -11,6 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
+import mmosr  # noqa: F401  before torch: it says how threads wait
+
+# isort: split
 from mmengine.registry import init_default_scope
 from mmpretrain.models.classifiers import ImageClassifier
 from rich import box
@@ -23,7 +26,7 @@ from mmosr.analysis.representation import RECORD
 from mmosr.apis import init_model
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.utils import InputError
-from mmosr.utils.cli import ConfigOptions, add_trust_argument, run_tool
+from mmosr.utils.cli import ConfigOptions, add_checkpoint_argument, add_trust_argument, run_tool
 from mmosr.utils.config import fit_to_machine, load_config
 
 
@@ -32,7 +35,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", help="config file of an image classifier")
-    parser.add_argument("checkpoint", help="checkpoint file")
+    add_checkpoint_argument(parser)
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--data-part", choices=PARTS, default="test", help="default: %(default)s")
     parser.add_argument(

@@ -17,8 +17,15 @@ train_pipeline = [
     dict(type="mmosr.SeedDraw"),
     dict(type="LoadImageFromFile"),
     dict(type="mmosr.LoadOpenSetAnnotations"),
+    dict(type="RandomCrop", crop_size=(96, 160)),
     dict(type="RandomFlip", prob=0.5),
-    dict(type="PhotoMetricDistortion"),
+    dict(
+        type="PhotoMetricDistortion",
+        brightness_delta=24,
+        contrast_range=(0.75, 1.25),
+        saturation_range=(0.8, 1.2),
+        hue_delta=6,
+    ),
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [

@@ -1,4 +1,4 @@
-"""Likelihood of the features of all layers, against SciPy."""
+"""Likelihood of features, of the last layer or of all, against SciPy."""
 
 import numpy as np
 import pytest
@@ -11,12 +11,12 @@ from mmosr.utils import InputError
 from .fitted_contract import FittedRowContract, fit
 from .test_mahalanobis import correlated
 
+NAMES = ["feature_likelihood", "layer_likelihood"]
 
-def fitted_score(rows, labels, classes=3, **options):
-    dims = rows.shape[1]
-    score = build_score(
-        dict(type="layer_likelihood", **options), classes, 2, layer_dims=lambda: dims
-    )
+
+def fitted_score(rows, labels, classes=3, name=NAMES[0], **options):
+    dims = {NAMES[0]: (rows.shape[1], lambda: None), NAMES[1]: (2, lambda: rows.shape[1])}
+    score = build_score(dict(type=name, **options), classes, *dims[name])
     fit(score, (rows, labels))
     return score
 
@@ -34,16 +34,21 @@ def expected(rows, labels, test, shrinkage):
     return -np.max(columns, axis=0)
 
 
-class TestContract(FittedRowContract):
-    name = "layer_likelihood"
+class TestFeatures(FittedRowContract):
+    name = NAMES[0]
 
 
+class TestLayers(FittedRowContract):
+    name = NAMES[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("shrinkage", [0.0, 1e-2, 0.5, 1.0])
-def test_scipy(shrinkage):
+def test_scipy(shrinkage, name):
     rows, labels = correlated()
     rows = rows * torch.tensor([1.0, 100.0, 0.01, 3.0, 1.0])  # layers differ in scale
     test = correlated(samples=60, seed=5)[0] * torch.tensor([2.0, 300.0, 0.02, 3.0, 1.0])
-    found = fitted_score(rows, labels, shrinkage=shrinkage)(test).numpy()
+    found = fitted_score(rows, labels, name=name, shrinkage=shrinkage)(test).numpy()
     np.testing.assert_allclose(found, expected(rows, labels, test, shrinkage), rtol=2e-4)
 
 

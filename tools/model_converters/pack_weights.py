@@ -1,0 +1,56 @@
+"""Turn a checkpoint of tools/train.py into a small file of weights, to travel with the package.
+
+python tools/model_converters/pack_weights.py CHECKPOINT mmosr/weights/NAME.safetensors
+
+The weights become float16, and what only training needs is left out. Every tool takes the file in
+place of a checkpoint, by its path or, from that folder, as mmosr://NAME.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mmosr.engine.checkpoint import read_checkpoint
+from mmosr.engine.pack_weights import pack_weights
+from mmosr.engine.packaged_weights import checkpoint_file
+from mmosr.utils import InputError
+from mmosr.utils.cli import add_checkpoint_argument, add_trust_argument, run_tool
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add_checkpoint_argument(parser)
+    parser.add_argument("out", metavar="OUT", help="file to write, *.safetensors")
+    parser.add_argument(
+        "--source",
+        metavar="TEXT",
+        help="how the weights were made: command, config, seeds; default: as noted in CHECKPOINT",
+    )
+    parser.add_argument("--max-bytes", type=int, metavar="N", help="refuse to write a larger file")
+    add_trust_argument(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    out = Path(args.out).expanduser()
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: give the name of a file")
+    if out.exists() and out.samefile(checkpoint_file(args.checkpoint)):
+        raise InputError(f"{out} is the checkpoint itself: give another name")
+    content = read_checkpoint(args.checkpoint, args.trust_checkpoint)
+    packed = pack_weights(content, out, args.checkpoint, args.source, args.max_bytes)
+    print(f"{out} written: {packed.size} bytes, {packed.tensors} tensors")
+    print(
+        f"rounded to float16: by at most {packed.rounding:.2g} of the largest value of a tensor"
+        + (f" ({packed.roundest})" if packed.roundest else "")
+    )
+    if packed.left_out:
+        print(f"left out: {', '.join(packed.left_out)}")
+    print(f"source: {packed.source or 'not known: say it with --source'}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))
