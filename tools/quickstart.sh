@@ -37,7 +37,10 @@ begin=$SECONDS
 say() { printf '\n[quickstart %4d s] %s\n' "$((SECONDS - begin))" "$*"; }
 
 # Show the lines of a log that tell how far it is. None is no error.
-progress() { grep --line-buffered -oE 'Iter\((train|val)\).{0,70}|resumed epoch.*|load_from=.{0,90}' || true; }
+progress() {
+    grep --line-buffered -oE \
+        'Iter\(train\).*eta: [0-9:]+|Iter\(val\).*mIoU: [0-9.]+|resumed epoch.*|load_from=[^,]*' || true
+}
 
 checkpoint() { echo "$work/$1/$(basename "$(cat "$work/$1/last_checkpoint")")"; }
 
@@ -65,30 +68,28 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 export PYTHONWARNINGS=ignore
 
 say "2/4 scenes: $data"
-python tools/dataset_converters/make_demo_scenes.py "$data" --seed "$seed"
-[ -z "$long" ] || python tools/dataset_converters/make_demo_scenes.py "$more" --seed "$seed" \
-    --train 4000 --val 0 --test 0
+draw() { python tools/dataset_converters/make_demo_scenes.py "$@" --seed "$seed" | grep '^Demo'; }
+draw "$data"
+[ -z "$long" ] || draw "$more" --train 4000 --val 0 --test 0
 
 say "3/4 training: L-GMM with synthetic outliers, and a softmax twin beside it"
 echo "Objects of random shapes and textures are pasted into the training scenes; none of the test."
 mkdir -p "$work"
-processors=$(nproc)
 # Two trainings share the processors.
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$(((processors + 1) / 2))}
-train twin "$twin" >"$work/twin.log" 2>&1 &
+threads=${OMP_NUM_THREADS:-$((($(python -c "import joblib; print(joblib.cpu_count())") + 1) / 2))}
+OMP_NUM_THREADS=$threads train twin "$twin" >"$work/twin.log" 2>&1 &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true' EXIT
-train gmm "$gmm" 2>&1 | tee "$work/gmm.log" | progress || fail training "$work/gmm.log"
+OMP_NUM_THREADS=$threads train gmm "$gmm" 2>&1 | tee "$work/gmm.log" | progress || fail training "$work/gmm.log"
 touch "$work/gmm/finished"
 wait "$beside" || fail "training of the twin" "$work/twin.log"
 touch "$work/twin/finished"
 trap - EXIT
-unset OMP_NUM_THREADS
 
 say "4/4 test on scenes with unknown objects"
 python tools/compare.py --out "$work" --title "L-GMM with synthetic outliers, embedded scenes" \
-    --model "L-GMM, synthetic outliers" "$gmm" "$(checkpoint gmm)" \
-    --model "softmax twin, same start" "$twin" "$(checkpoint twin)" \
+    --model "L-GMM with outliers" "$gmm" "$(checkpoint gmm)" \
+    --model "softmax twin" "$twin" "$(checkpoint twin)" \
     --cfg-options "test_dataloader.dataset.data_root=$data/" "val_dataloader.dataset.data_root=$data/" \
     >"$work/test.log" 2>&1 || fail test "$work/test.log"
 mv "$work/sheet.png" "$work/quickstart.png"
@@ -96,14 +97,15 @@ mv "$work/sheet.png" "$work/quickstart.png"
 say "done"
 sed -n '/in percent; FPR95/,/^table:/p' "$work/test.log" | sed '/^table:/d'
 cat <<END
-likelihood is the score of the paper; outlier_ratio that of the mixture of outliers; msp, max_logit,
-entropy and energy are those of the softmax twin.
+L-GMM learnt from objects of random shapes and textures: outlier_ratio is the likelihood ratio of
+their mixture and the known classes, likelihood the score of the paper. The softmax twin is from the
+same start, with the same steps. AUROC, AP and FPR95 tell unknown from known pixels; mIoU is that of
+the known classes.
 
 pictures: $work/quickstart.png
 
-Next:
+Next${VIRTUAL_ENV:+, after . $VIRTUAL_ENV/bin/activate}:
   python tools/export_heatmaps.py $gmm $(checkpoint gmm) $data/leftImg8bit/test --colorbar
-  python tools/benchmark.py $gmm $(checkpoint gmm) --datasets demo --out results/demo
+  bash tools/quickstart.sh --seed $((seed + 1))
   python tools/train.py configs/movr_deeplabv3plus_demo.py
-(. .venv/bin/activate first, if the environment was made here)
 END

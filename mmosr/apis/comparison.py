@@ -31,7 +31,7 @@ from .inference import AnomalyInferencer, init_model
 COLUMNS = ("AUROC", "AP", "FPR95", "mIoU")
 SHEET_COLUMNS = ("outlined", "prediction", "score")
 # The colours of a sheet run from what is common among known pixels to what is rare at all.
-SHEET_PERCENTILES = (75.0, 99.5)
+SHEET_PERCENTILES = (90.0, 99.5)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,7 @@ ALLOWED = {  # exact keys, and beginnings of keys
             "borders",
             "custom_hooks.1.type",
             "train_dataloader.dataset.pipeline.",
+            "train_pipeline.",
             "load_from",
             "optim_wrapper.optimizer.lr",
         ),
@@ -212,3 +213,15 @@ def test_classes_of_ade20k_held_out_as_the_documentation_says(tmp_path):
         assert len(data.known_classes) == 148 == cfg.model.decode_head.num_classes
         assert data.unknown_classes == ("person", "animal")
         assert data.mark_unknown == (loader != "train_dataloader")
+
+
+def test_training_with_outliers_as_the_documentation_says(tmp_path):
+    text = (ROOT.parent / "docs" / "lgmm.md").read_text()
+    (example,) = [part for part in text.split("```") if "outlier_components=" in part]
+    path = tmp_path / "mine.py"
+    path.write_text(example.removeprefix("python\n").replace('"./', f'"{ROOT}/'))
+    cfg = Config.fromfile(path)
+    steps = [step["type"] for step in cfg.train_dataloader.dataset.pipeline]
+    assert steps[-3:] == ["mmosr.PasteOutliers", "PhotoMetricDistortion", "PackSegInputs"]
+    model = MODELS.build(cfg.model)
+    assert model.score_names == ("outlier_ratio",) and model.classifier.trains_on_outliers
