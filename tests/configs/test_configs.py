@@ -217,7 +217,7 @@ def test_classes_of_ade20k_held_out_as_the_documentation_says(tmp_path):
 
 def test_training_with_outliers_as_the_documentation_says(tmp_path):
     text = (ROOT.parent / "docs" / "lgmm.md").read_text()
-    (example,) = [part for part in text.split("```") if "outlier_components=" in part]
+    (example,) = [part for part in text.split("```") if "train_pipeline.insert" in part]
     path = tmp_path / "mine.py"
     path.write_text(example.removeprefix("python\n").replace('"./', f'"{ROOT}/'))
     cfg = Config.fromfile(path)
