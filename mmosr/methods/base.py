@@ -75,7 +75,7 @@ class OpenSetClassifier(nn.Module, ABC):
 
         Args:
             embedding: What :meth:`embed` returned, ``(N, D, *S)``.
-            labels: ``(N, *S)``, known classes or ``ignore_index``.
+            labels: ``(N, *S)``, known classes, ``ignore_index``, or with ``trains_on_outliers`` 254.
             ignore_index: The label to leave out.
 
         Returns:
