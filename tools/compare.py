@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
         help="a name for the table, config and checkpoint, and scores in place of the config's",
     )
     parser.add_argument("--out", default="outputs/comparison", help="default: %(default)s")
-    parser.add_argument("--images", type=int, default=6, help="rows of the sheet")
+    parser.add_argument("--images", type=int, default=6, help="rows of the sheet; 0 for none")
     parser.add_argument("--title", default="", help="of the sheet")
     parser.add_argument(
         "--cfg-options",
@@ -61,9 +61,11 @@ def main() -> None:
         model = Contestant(name, config, checkpoint, tuple(scores), args.cfg_options)
         results.append(compare(model, 0 if results else args.images, args.trust_checkpoint))
     write_comparison(results, out / "comparison.csv")
-    draw_sheet(results[0], out / "sheet.png", args.title or results[0].name)
     show_comparison(results)
-    print(f"table: {out / 'comparison.csv'}\nsheet: {out / 'sheet.png'}")
+    print(f"table: {out / 'comparison.csv'}")
+    if results[0].frames:
+        draw_sheet(results[0], out / "sheet.png", args.title or results[0].name)
+        print(f"sheet: {out / 'sheet.png'}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ while [ $# -gt 0 ]; do
     esac
     [ $# -eq 0 ] || shift
 done
-[[ $seed =~ ^[0-9]{1,6}$ ]] || { echo "error: --seed takes a number, not '$seed'" >&2 && exit 2; }
+[[ $seed =~ ^(0|[1-9][0-9]{0,5})$ ]] || { echo "error: --seed takes a number, not '$seed'" >&2 && exit 2; }
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 suffix=$([ "$seed" = 0 ] || echo "_seed$seed")
@@ -79,12 +79,19 @@ mkdir -p "$work"
 threads=${OMP_NUM_THREADS:-$((($(python -c "import joblib; print(joblib.cpu_count())") + 1) / 2))}
 OMP_NUM_THREADS=$threads train twin "$twin" >"$work/twin.log" 2>&1 &
 beside=$!
-trap 'kill "$beside" 2>/dev/null || true' EXIT
-OMP_NUM_THREADS=$threads train gmm "$gmm" 2>&1 | tee "$work/gmm.log" | progress || fail training "$work/gmm.log"
-touch "$work/gmm/finished"
+OMP_NUM_THREADS=$threads train gmm "$gmm" > >(tee "$work/gmm.log" | progress) 2>&1 &
+first=$!
+# Whatever ends this script ends both, or a second start would train beside them.
+trap 'kill "$first" "$beside" 2>/dev/null || true' EXIT
+trap 'exit 143' TERM INT HUP
+running() { kill -0 "$1" 2>/dev/null; }
+while running "$first" && running "$beside"; do sleep 1; done
+# The one that has ended comes first: if it failed there is nothing to wait for.
+running "$beside" || wait "$beside" || fail "training of the twin" "$work/twin.log"
+wait "$first" || fail "training of L-GMM" "$work/gmm.log"
 wait "$beside" || fail "training of the twin" "$work/twin.log"
-touch "$work/twin/finished"
-trap - EXIT
+touch "$work/gmm/finished" "$work/twin/finished"
+trap - EXIT TERM INT HUP
 
 say "4/4 test on scenes with unknown objects"
 python tools/compare.py --out "$work" --title "L-GMM with synthetic outliers, embedded scenes" \
@@ -107,5 +114,5 @@ pictures: $work/quickstart.png
 Next${VIRTUAL_ENV:+, after . $VIRTUAL_ENV/bin/activate}:
   python tools/export_heatmaps.py $gmm $(checkpoint gmm) $data/leftImg8bit/test --colorbar
   bash tools/quickstart.sh --seed $((seed + 1))
-  python tools/train.py configs/movr_deeplabv3plus_demo.py
+  python tools/train.py configs/movr_deeplabv3plus_demo.py --cfg-options {train,val}_dataloader.dataset.data_root=$data/
 END

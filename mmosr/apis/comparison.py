@@ -93,7 +93,8 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     """
     cfg = load_config(contestant.config, contestant.cfg_options)
     check_has(cfg, contestant.config, ("test_dataloader", "test_evaluator"), "test")
-    check_data(cfg, ["test_dataloader"])
+    calm = 1 if frames > 1 and cfg.get("val_dataloader") else 0
+    check_data(cfg, ["test_dataloader", *["val_dataloader"] * calm])
     fit_to_machine(cfg)
     scores = list(contestant.scores) if contestant.scores else None
     model = init_model(cfg, contestant.checkpoint, score=scores, trust=trust)
@@ -101,7 +102,6 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     loader = Runner.build_dataloader(cfg.test_dataloader)
     evaluator = Evaluator(cfg.test_evaluator)
     evaluator.dataset_meta = loader.dataset.metainfo
-    calm = 1 if frames > 1 and cfg.get("val_dataloader") else 0
     kept: list[Frame] = []
     for batch, samples in _outputs(model, loader, contestant.name):
         evaluator.process(samples, batch)

@@ -75,7 +75,8 @@ class OpenSetClassifier(nn.Module, ABC):
 
         Args:
             embedding: What :meth:`embed` returned, ``(N, D, *S)``.
-            labels: ``(N, *S)``, known classes, ``ignore_index``, or with ``trains_on_outliers`` 254.
+            labels: ``(N, *S)``, known classes, ``ignore_index``, and 254 where the classifier
+                ``trains_on_outliers``.
             ignore_index: The label to leave out.
 
         Returns:

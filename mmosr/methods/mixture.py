@@ -117,16 +117,22 @@ class AssignmentMemory(nn.Module):
         self.register_buffer("class_counts", torch.zeros(num_classes, dtype=torch.long))
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        """Packed weights have the counts alone: make up samples of those counts, in some order."""
-        counts = state_dict.get(prefix + "counts")
-        if counts is not None and not any(prefix + name in state_dict for name in REBUILT):
-            remembered = counts.sum(1)
-            slots = torch.full_like(self.slots, -1, device=counts.device)
-            for row, numbers in zip(slots, counts.long(), strict=False):
-                components = torch.arange(len(numbers)).repeat_interleave(numbers)[: self.size]
-                row[: len(components)] = components
-            values = (slots, remembered % self.size)
-            state_dict.update((prefix + name, v) for name, v in zip(REBUILT, values, strict=True))
+        """Packed weights have the counts alone: make up samples of those counts.
+
+        Samples and counts belong together. Where those of a file do not fit, as in fine-tuning with
+        another number of classes or components, all of them are left out, not some.
+        """
+        own = {name: getattr(self, name) for name in (*REBUILT, "counts")}
+        given = {name: state_dict.get(prefix + name) for name in own}
+        shapes = {name: value.shape for name, value in own.items()}
+        if any(v is not None and v.shape != shapes[name] for name, v in given.items()):
+            for name, value in own.items():
+                # A shape that does not fit stays, for whoever compares.
+                if given[name] is not None and given[name].shape == shapes[name]:
+                    state_dict[prefix + name] = value.clone()
+        elif given["counts"] is not None and all(given[name] is None for name in REBUILT):
+            rebuilt = _remembered(given["counts"].long(), self.size)
+            state_dict.update((prefix + name, value) for name, value in rebuilt.items())
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     @property
@@ -184,6 +190,25 @@ class AssignmentMemory(nn.Module):
         self.counts.index_put_((classes, components), one, accumulate=True)
         self.slots[classes, slot] = components.to(self.slots.dtype)
         self.cursor.copy_((self.cursor + total) % self.size)
+
+
+def _remembered(counts: Tensor, size: int) -> dict[str, Tensor]:
+    """State of a memory with these counts ``(C, K)``, the components evenly mixed over the slots.
+
+    More samples than slots are thinned out.
+    """
+    slots = torch.full((len(counts), size), -1, dtype=torch.int32, device=counts.device)
+    for row, numbers in zip(slots, counts, strict=True):
+        number = torch.arange(len(numbers), device=counts.device).repeat_interleave(numbers)
+        # Each component at even distances: the i-th of n at (i + 1/2) / n.
+        place = torch.cat([(torch.arange(n, device=counts.device) + 0.5) / n for n in numbers])
+        mixed = number[place.argsort(stable=True)]
+        if len(mixed) > size:
+            mixed = mixed[torch.linspace(0, len(mixed) - 1, size, device=counts.device).long()]
+        row[: len(mixed)] = mixed
+    filled = slots >= 0
+    kept = [torch.bincount(row[row >= 0], minlength=counts.shape[1]) for row in slots.long()]
+    return {"slots": slots, "cursor": filled.sum(1) % size, "counts": torch.stack(kept)}
 
 
 def check_at_least_one(**sizes: int) -> None:

@@ -17,7 +17,7 @@ from mmosr.utils import UNKNOWN_LABEL, InputError
 from .fitting import fit_step
 from .heads import OpenSetHead
 from .hosts import check_cascade, check_class_logits
-from .outliers import check_no_outliers, set_outliers_apart
+from .outliers import check_no_outliers, ignore_index_of, set_outliers_apart
 
 
 class AnomalyMaps(ScoredModel):
@@ -99,7 +99,7 @@ class AnomalyMaps(ScoredModel):
             InputError: There is label 254, and nothing that learns from it.
         """
         if self.classifier is not None and self.classifier.trains_on_outliers:
-            data_samples = set_outliers_apart(data_samples, self.last_head.ignore_index)
+            data_samples = set_outliers_apart(data_samples, ignore_index_of(self))
         else:
             check_no_outliers(data_samples)
         return super().loss(inputs, data_samples)

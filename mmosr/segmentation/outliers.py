@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmosr.utils import UNKNOWN_LABEL, InputError
 
@@ -34,6 +34,25 @@ def set_outliers_apart(samples: Sequence[SegDataSample], ignore_index: int) -> l
         sample.set_data({"gt_outliers": PixelData(data=outliers)})
         apart.append(sample)
     return apart
+
+
+def ignore_index_of(model: nn.Module) -> int:
+    """The label that all heads of a segmentor leave out.
+
+    Raises:
+        InputError: They differ, or it is 254.
+    """
+    heads = [model.decode_head, getattr(model, "auxiliary_head", None)]
+    parts = [
+        p for h in heads for p in (h if isinstance(h, nn.ModuleList) else [h]) if p is not None
+    ]
+    found = {part.ignore_index for part in parts}
+    if len(found) > 1 or UNKNOWN_LABEL in found:
+        raise InputError(
+            "training with label 254 (unknown) needs one ignore_index for all heads, not 254, "
+            f"got {sorted(found)}: leave it at 255"
+        )
+    return found.pop()
 
 
 def with_outliers(labels: Tensor, samples: Sequence[SegDataSample]) -> Tensor:

@@ -135,6 +135,21 @@ def test_the_tool(contestant, tmp_path, capsys):
     assert capsys.readouterr().out.count("tiny") >= 3
 
 
+def test_a_table_without_a_sheet(contestant, tmp_path, capsys):
+    model = ["--model", "tiny", contestant.config, contestant.checkpoint]
+    assert run_in_process("compare", *model, "--out", tmp_path / "out", "--images", 0) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.csv"]
+    assert "tiny" in capsys.readouterr().out
+
+
+def test_missing_validation_data_shows_before_the_test(contestant, monkeypatch):
+    options = {"val_dataloader.dataset.data_root": "/nowhere"}
+    missing = Contestant("x", contestant.config, contestant.checkpoint, cfg_options=options)
+    with pytest.raises(InputError, match="val_dataloader: image folder /nowhere"):
+        compare(missing, frames=3)
+    assert not compare(missing).frames  # not needed without pictures
+
+
 def test_refused(contestant, files, tmp_path):
     with pytest.raises(InputError, match="has no 'test_evaluator'"):
         compare(Contestant("x", files / "open.py", contestant.checkpoint))

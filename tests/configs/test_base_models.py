@@ -66,7 +66,8 @@ def test_every_base_model_is_compared():
     for_images = {"osrcinet", "wrn16-4", "crosr_vgg13", "m2iosr_vgg13", "swin-s", "swin-b"}
     for_images |= {f"resnet{depth}_cifar" for depth in (18, 34, 50, 101)}
     for_images |= {"resnet50", "resnet101"}
-    assert ours == set(MODELS_OF_MMSEG) | {"deeplabv3plus_r18"} | for_images
+    own = {"deeplabv3plus_r18", "deeplabv3plus_r34-2stages"}
+    assert ours == set(MODELS_OF_MMSEG) | own | for_images
 
 
 @pytest.mark.parametrize(

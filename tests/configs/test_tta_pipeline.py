@@ -61,7 +61,7 @@ SMALL = {
     "deeplabv3plus": {
         "model.backbone.base_channels": 4,
         "model.backbone.stem_channels": 4,
-        "model.decode_head.in_channels": 32,
+        "model.decode_head.in_channels": 8,
         "model.decode_head.channels": 8,
         "model.decode_head.c1_in_channels": 4,
         "model.decode_head.c1_channels": 4,

@@ -1,5 +1,6 @@
 """Tests of the assignment memory against a list that forgets."""
 
+import contextlib
 from collections import deque
 
 import pytest
@@ -111,22 +112,72 @@ def test_class_frequencies_by_hand():
     )
 
 
-@pytest.mark.parametrize("number", [0, 5, 30])
-def test_rebuilt_from_the_counts(number):
-    """Packed weights leave the samples out: the counts stay, and training goes on with them."""
-    memory = AssignmentMemory(2, 3, size=8)
+def packed(memory):
+    """Its state as packed weights have it."""
+    return {k: v for k, v in memory.state_dict().items() if k not in ("slots", "cursor")}
+
+
+def filled_memory(number, **sizes):
+    memory = AssignmentMemory(**{"num_classes": 2, "num_components": 3, "size": 8, **sizes})
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(2, (number,), generator=generator).sort().values
     memory.update(labels, torch.randint(3, (number,), generator=generator), per_class=30)
-    kept = {k: v for k, v in memory.state_dict().items() if k not in ("slots", "cursor")}
-    other = AssignmentMemory(2, 3, size=8)
-    other.load_state_dict(kept, strict=True)
-    assert torch.equal(other.counts, memory.counts)
-    remembered = [torch.bincount(row[row >= 0], minlength=3) for row in other.slots.long()]
-    assert torch.equal(torch.stack(remembered), memory.counts)
-    new = torch.zeros(20, dtype=torch.long)
-    other.update(new, new + 2, per_class=20)  # all of the first class are forgotten
-    assert other.counts[0].tolist() == [0, 0, 8] and torch.equal(other.counts[1], memory.counts[1])
+    return memory
+
+
+def remembered(memory):
+    components = memory.counts.shape[1]
+    rows = [torch.bincount(row[row >= 0], minlength=components) for row in memory.slots.long()]
+    return torch.stack(rows)
+
+
+class TestRebuilt:
+    """Packed weights leave the samples out: they are made up from the counts."""
+
+    @pytest.mark.parametrize("number", [0, 5, 30])
+    def test_the_counts_stay_and_training_goes_on(self, number):
+        memory, other = filled_memory(number), AssignmentMemory(2, 3, size=8)
+        other.load_state_dict(packed(memory), strict=True)
+        assert torch.equal(other.counts, memory.counts)
+        assert torch.equal(remembered(other), memory.counts)
+        new = torch.zeros(20, dtype=torch.long)
+        other.update(new, new + 2, per_class=20)  # all of the first class are forgotten
+        assert other.counts[0].tolist() == [0, 0, 8]
+        assert torch.equal(other.counts[1], memory.counts[1])
+
+    def test_new_samples_push_out_all_components_alike(self):
+        memory = AssignmentMemory(1, 3, size=300)
+        memory.load_state_dict({**packed(memory), "counts": torch.tensor([[150, 100, 50]])})
+        new = torch.zeros(60, dtype=torch.long)
+        memory.update(new, new, per_class=60)
+        assert memory.counts[0].tolist() == [150 - 30 + 60, 100 - 20, 50 - 10]
+
+    def test_fewer_slots(self):
+        memory, other = filled_memory(30, size=16), AssignmentMemory(2, 3, size=4)
+        other.load_state_dict(packed(memory), strict=True)
+        assert torch.equal(remembered(other), other.counts)
+        assert other.counts.sum(1).tolist() == [4, 4]
+
+    @pytest.mark.parametrize("sizes", [(2, 5, 8), (4, 3, 8), (2, 2, 8)])
+    @pytest.mark.parametrize("with_slots", [False, True])
+    def test_other_classes_or_components_start_empty(self, sizes, with_slots):
+        """A host loads what fits: samples without their counts would make these negative."""
+        memory = filled_memory(30)
+        state = memory.state_dict() if with_slots else packed(memory)
+        other = AssignmentMemory(*sizes)
+        own = other.state_dict()
+        with pytest.raises(RuntimeError, match="size mismatch"):
+            AssignmentMemory(*sizes).load_state_dict(state, strict=True)
+        with contextlib.suppress(RuntimeError):
+            other.load_state_dict(state, strict=False)
+        assert all(
+            torch.equal(value, own[key])
+            for key, value in other.state_dict().items()
+            if key != "class_counts"
+        )
+        new = torch.zeros(20, dtype=torch.long)
+        other.update(new, new, per_class=20)
+        assert (other.counts >= 0).all() and torch.equal(remembered(other), other.counts)
 
 
 def test_arguments():

@@ -74,3 +74,14 @@ def test_refused_where_nothing_learns_from_them(head):
     model = build(head)
     with pytest.raises(InputError, match="labels of 0.png hold 254"):
         losses_of(model, samples())
+
+
+@pytest.mark.parametrize(("own", "auxiliary"), [(255, 7), (254, 254)])
+def test_heads_that_do_not_agree_on_what_is_ignored(own, auxiliary):
+    model = build(
+        "lgmm",
+        decode_head=dict(LGMM, ignore_index=own),
+        auxiliary_head=dict(AUXILIARY, ignore_index=auxiliary),
+    )
+    with pytest.raises(InputError, match="needs one ignore_index for all heads"):
+        losses_of(model, samples())
