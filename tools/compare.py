@@ -3,8 +3,8 @@
 python tools/compare.py --model NAME CONFIG CHECKPOINT [--model ...] --out DIR
 
 Each --model is tested on the test data of its own config, which should be the same for all. DIR
-gets comparison.csv, and sheet.png of the first model: image with the unknown
-objects outlined, prediction, and heatmap of its first score.
+gets comparison.csv, and sheet.png of the first model: image with the unknown objects outlined,
+prediction, and heatmap of its first score.
 """
 
 import argparse
@@ -48,6 +48,8 @@ def parse_args() -> argparse.Namespace:
     )
     add_trust_argument(parser)
     args = parser.parse_args()
+    if args.images < 0:
+        parser.error(f"--images {args.images}: give 0 or more")
     for model in args.model:
         if len(model) < 3:
             parser.error(f"--model {' '.join(model)}: give NAME CONFIG CHECKPOINT [SCORE ...]")

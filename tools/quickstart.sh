@@ -89,8 +89,9 @@ while running "$first" && running "$beside"; do sleep 1; done
 # The one that has ended comes first: if it failed there is nothing to wait for.
 running "$beside" || wait "$beside" || fail "training of the twin" "$work/twin.log"
 wait "$first" || fail "training of L-GMM" "$work/gmm.log"
+touch "$work/gmm/finished"
 wait "$beside" || fail "training of the twin" "$work/twin.log"
-touch "$work/gmm/finished" "$work/twin/finished"
+touch "$work/twin/finished"
 trap - EXIT TERM INT HUP
 
 say "4/4 test on scenes with unknown objects"

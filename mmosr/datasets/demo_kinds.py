@@ -153,9 +153,13 @@ def bar(start, end, wide0: float, wide1: float) -> np.ndarray:
                      start + normal * wide0])  # fmt: skip
 
 
+def rotation(angle: float) -> np.ndarray:
+    """The matrix ``(2, 2)`` that turns points ``(n, 2)`` on its left by ``angle`` radians."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
 def turned(parts: list[np.ndarray], angle: float) -> list[np.ndarray]:
     """The parts, turned by ``angle`` (radians) and set back on the ground."""
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    parts = [part @ turn for part in parts]
+    parts = [part @ rotation(angle) for part in parts]
     lowest = min(part[:, 1].min() for part in parts)
     return [part - [0, lowest] for part in parts]

@@ -7,7 +7,7 @@ first time. Shapes, patterns and colours are others than those of both.
 import numpy as np
 
 from .demo_drawing import ellipse, sub_quad
-from .demo_kinds import Kind, Spot, Texture, bar, hsv, shaded, upright
+from .demo_kinds import Kind, Spot, Texture, bar, hsv, rotation, shaded, upright
 
 DARK, PALE = np.array([45.0, 42.0, 42.0]), np.array([165.0, 170.0, 172.0])
 
@@ -77,8 +77,7 @@ def _dish(rng: np.random.Generator) -> list[np.ndarray]:
     """A satellite dish on a tripod: legs, dish, arm, receiver."""
     wide, tilt = rng.uniform(0.22, 0.36), rng.uniform(0.25, 0.6)
     legs = [bar((0, 0.5), (at, 0), 0.07, 0.05) for at in (-0.35, 0.03, 0.35)]
-    turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    dish = ellipse((0, 0), (wide, 0.44), 28) @ turn + [0, 0.57]
+    dish = ellipse((0, 0), (wide, 0.44), 28) @ rotation(tilt) + [0, 0.57]
     arm = bar((0.1, 0.3), (0.55, 0.62), 0.05, 0.04)
     return [*legs, dish, arm, ellipse((0.56, 0.64), (0.07, 0.07), 12)]
 
@@ -112,10 +111,7 @@ def _pinwheel(rng: np.random.Generator) -> list[np.ndarray]:
     centre, reach = np.array([0, 0.64]), rng.uniform(0.36, 0.44)
     vane = np.array([[0, 0], [0.05, 0.5], [0.45, 1.0], [0.65, 0.55]]) * reach
     start = rng.uniform(0, np.pi / 2)
-    vanes = []
-    for angle in start + np.arange(4) * np.pi / 2:
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        vanes.append(vane @ turn + centre)
+    vanes = [vane @ rotation(a) + centre for a in start + np.arange(4) * np.pi / 2]
     return [bar((0, 0), centre, 0.07, 0.05), *vanes]
 
 

@@ -108,11 +108,12 @@ class AnomalyMaps(ScoredModel):
         """The host's class scores, and behind them one channel for each riding score."""
         if not self._riding:
             return super().encode_decode(inputs, batch_img_metas)
-        with self.classifier_input() as seen, self.backbone_levels() as levels:
+        layers = any(self.score_space(name) == "layers" for name in self._riding)
+        with self.classifier_input() as seen, self.backbone_levels(layers) as levels:
             logits = super().encode_decode(inputs, batch_img_metas)
         maps = [logits]
         for name in self._riding:
-            values = self._ride(name, inputs, batch_img_metas, seen, levels[-1])
+            values = self._ride(name, inputs, batch_img_metas, seen, levels)
             maps.append(
                 resize(values.unsqueeze(1), logits.shape[2:], None, "bilinear", self.align_corners)
             )
@@ -179,9 +180,16 @@ class AnomalyMaps(ScoredModel):
             handle.remove()
 
     @contextmanager
-    def backbone_levels(self) -> Iterator[list[tuple[Tensor, ...]]]:
-        """Collect the maps ``(N, D_i, h_i, w_i)`` of the levels of the backbone at each call."""
+    def backbone_levels(self, wanted: bool) -> Iterator[list[tuple[Tensor, ...]]]:
+        """Collect the maps ``(N, D_i, h_i, w_i)`` of the levels of the backbone at each call.
+
+        Args:
+            wanted: Without it nothing is collected, for that keeps the maps in memory.
+        """
         seen: list[tuple[Tensor, ...]] = []
+        if not wanted:
+            yield seen
+            return
         handle = self.backbone.register_forward_hook(
             lambda _, inputs, output: seen.append(
                 (output,) if isinstance(output, Tensor) else tuple(output)
@@ -225,7 +233,7 @@ class AnomalyMaps(ScoredModel):
         inputs: Tensor,
         metas: list[dict],
         features: list[Tensor],
-        levels: Sequence[Tensor],
+        levels: list[tuple[Tensor, ...]],
     ) -> Tensor:
         """The map of a riding score at its own resolution, ``(N, h, w)``."""
         space, function = self.score_space(name), self.score_function(name)
@@ -240,7 +248,7 @@ class AnomalyMaps(ScoredModel):
         if space == "embedding":
             return function(self.classifier.embed(features[0]))
         if space == "layers":
-            return function(self.all_layers(levels, features[0]))
+            return function(self.all_layers(levels[-1], features[0]))
         return function(features[0])
 
     def logits_function(self, metas: list[dict]) -> Callable[[Tensor], Tensor]:

@@ -46,15 +46,16 @@ def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> Non
     metas = [dict(sample.metainfo) for sample in samples]  # sliding windows write into it
     with model.only_scores(()):
         rows = {}
-        with model.classifier_input() as features, model.backbone_levels() as levels:
+        layers = "layers" in spaces
+        with model.classifier_input() as features, model.backbone_levels(layers) as levels:
             logits = model.inference(inputs, metas)
         if "logits" in spaces:
             rows["logits"] = _logit_rows(model, logits, samples)
         if spaces & {"features", "layers", "embedding"}:
             if len(features) != 1:
-                with model.classifier_input() as features, model.backbone_levels() as levels:
+                with model.classifier_input() as features, model.backbone_levels(layers) as levels:
                     model.encode_decode(inputs, [dict(sample.metainfo) for sample in samples])
-            maps = _feature_maps(model, features[-1], levels[-1], spaces)
+            maps = _feature_maps(model, features[-1], levels, spaces)
             rows.update(_feature_rows(model, maps, samples, inputs.shape[2:]))
         for part in parts.values():
             if part.fit_on == "inputs":
@@ -89,12 +90,12 @@ def _logit_rows(
 
 
 def _feature_maps(
-    model: AnomalyMaps, features: Tensor, levels: Sequence[Tensor], spaces: set[str]
+    model: AnomalyMaps, features: Tensor, levels: Sequence[Sequence[Tensor]], spaces: set[str]
 ) -> dict[str, Tensor]:
     """Maps ``(N, D, h, w)`` of each of the spaces that has them."""
     functions = {
         "features": lambda: features,
-        "layers": lambda: model.all_layers(levels, features),
+        "layers": lambda: model.all_layers(levels[-1], features),
         "embedding": lambda: model.classifier.embed(features),
     }
     return {name: functions[name]() for name in functions.keys() & spaces}
