@@ -21,7 +21,7 @@ from mmosr.apis.comparison import (
     show_comparison,
     write_comparison,
 )
-from mmosr.utils.cli import ConfigOptions, add_trust_argument, run_tool
+from mmosr.utils.cli import add_config_options, add_trust_argument, run_tool
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,13 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", default="outputs/comparison", help="default: %(default)s")
     parser.add_argument("--images", type=int, default=6, help="rows of the sheet; 0 for none")
     parser.add_argument("--title", default="", help="of the sheet")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=ConfigOptions,
-        metavar="KEY=VALUE",
-        help="changes to the configs of all models, such as test_dataloader.batch_size=1",
-    )
+    add_config_options(parser)
     add_trust_argument(parser)
     args = parser.parse_args()
     if args.images < 0:

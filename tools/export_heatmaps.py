@@ -24,7 +24,12 @@ from mmosr.apis import (
     load_config,
 )
 from mmosr.utils import InputError
-from mmosr.utils.cli import ConfigOptions, add_checkpoint_argument, add_trust_argument, run_tool
+from mmosr.utils.cli import (
+    add_checkpoint_argument,
+    add_config_options,
+    add_trust_argument,
+    run_tool,
+)
 from mmosr.utils.threads import use_free_processors
 from mmosr.visualization import DEFAULT_CMAP, HeatmapStyle
 
@@ -65,9 +70,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="continue an interrupted export")
-    parser.add_argument(
-        "--cfg-options", nargs="+", action=ConfigOptions, metavar="KEY=VALUE", help="config changes"
-    )
+    add_config_options(parser)
     add_trust_argument(parser)
     return parser.parse_args()
 

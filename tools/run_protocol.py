@@ -20,7 +20,7 @@ from rich.console import Console
 
 from mmosr.recognition_protocol import run_protocol
 from mmosr.recognition_protocol.report import print_report
-from mmosr.utils.cli import ConfigOptions, run_tool
+from mmosr.utils.cli import add_config_options, run_tool
 
 LOG_WIDTH = 160  # of the table in a log, which has no width of its own
 
@@ -75,13 +75,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--resume", action="store_true", help="continue what is in --out")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        action=ConfigOptions,
-        metavar="KEY=VALUE",
-        help="change settings of every config, for example train_dataloader.batch_size=64",
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

@@ -38,17 +38,22 @@ class ConfigOptions(DictAction):
 def add_common_arguments(parser: ArgumentParser) -> None:
     """Add the options that train.py and test.py share, under OpenMMLab's names."""
     parser.add_argument("--work-dir", help="folder of logs and checkpoints")
+    add_config_options(parser)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
+    add_trust_argument(parser)
+
+
+def add_config_options(parser: ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
         "--cfg-options",
         nargs="+",
         action=ConfigOptions,
         metavar="KEY=VALUE",
-        help="change settings of the config, for example train_dataloader.batch_size=4; "
+        help="change settings of each config, for example train_dataloader.batch_size=4; "
         'lists are written key=a,b or key="[(a,b),(c,d)]"',
     )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
-    add_trust_argument(parser)
 
 
 def add_checkpoint_argument(parser: ArgumentParser) -> None:
