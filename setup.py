@@ -30,7 +30,8 @@ setup(
     package_data={
         "mmosr": ["weights/*.safetensors"],
         "mmosr.datasets": ["class_splits/*.json"],
-        "mmosr.evaluation": ["image_protocols.json", "protocols.json"],
+        "mmosr.benchmark.images": ["protocols.json"],
+        "mmosr.benchmark.pixels": ["protocols.json"],
     },
     python_requires=">=3.10",
     install_requires=requirements("runtime", "mm"),

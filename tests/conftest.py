@@ -1,19 +1,23 @@
 """Fixtures shared by all tests."""
 
 import logging
+import sys
+from pathlib import Path
 
 import pytest
 from mmengine.registry import init_default_scope
 
 from .two_ranks import TwoRanks
 
+# Converters have modules beside them.
+sys.path.append(str(Path(__file__).parents[1] / "tools" / "model_converters"))
 # Contracts hold assertions but are no test files; without this their failures show no values.
 pytest.register_assert_rewrite(
     "tests.classification.contract",
     "tests.configs.shown_images",
     "tests.segmentation.contract",
     "tests.datasets.contract",
-    "tests.datasets.preparation.downloads",
+    "tests.preparation.downloads",
     "tests.datasets.anomaly_contract",
     "tests.datasets.classification_contract",
     "tests.evaluation.histogram_cases",

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mmosr.benchmark import run_benchmark
-from mmosr.benchmark.terminal import print_tables
+from mmosr.benchmark.pixels import run_benchmark
+from mmosr.benchmark.pixels.terminal import print_tables
+from mmosr.config.loading import load_config, set_work_dir
 from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
-from mmosr.utils.config import load_config, set_work_dir
 
 LOG_WIDTH = 160  # of the tables in a log, which has no width of its own
 

@@ -14,13 +14,7 @@ from pathlib import Path
 import mmosr  # noqa: F401  before torch: it says how threads wait
 
 # isort: split
-from mmosr.apis.comparison import (
-    Contestant,
-    compare,
-    draw_sheet,
-    show_comparison,
-    write_comparison,
-)
+from mmosr.apis.comparison import Contestant, compare, draw_sheet, show_comparison, write_comparison
 from mmosr.utils.cli import add_config_options, add_trust_argument, run_tool
 
 

@@ -29,15 +29,18 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmosr.engine import fit_dataloader, fit_statistics
+from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.loading import check_data, fit_to_machine, load_config, set_work_dir
+from mmosr.engine import fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
 from mmosr.engine.fit import CLASSIFIER, fittable_parts
 from mmosr.engine.packaged_weights import SUFFIX, checkpoint_file, is_packaged
 from mmosr.registry import SCORES
-from mmosr.scores import FittedScore, set_scores
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.scored_model import set_scores
+from mmosr.scores import FittedScore
+from mmosr.utils import InputError
 from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
-from mmosr.utils.config import check_data, fit_to_machine, load_config, set_work_dir
 
 # What the runner takes from the config; it gets no loop.
 _RUNNER_KEYS = (

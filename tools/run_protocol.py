@@ -18,8 +18,8 @@ import sys
 
 from rich.console import Console
 
-from mmosr.recognition_protocol import run_protocol
-from mmosr.recognition_protocol.report import print_report
+from mmosr.benchmark.images import run_protocol
+from mmosr.benchmark.images.report import print_report
 from mmosr.utils.cli import add_config_options, run_tool
 
 LOG_WIDTH = 160  # of the table in a log, which has no width of its own

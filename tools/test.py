@@ -11,13 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import HOOKS, METRICS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
-from mmosr.engine import FitHook
-from mmosr.engine.checkpoint import check_safe
-from mmosr.evaluation import OpenSetRecognitionMetric
-from mmosr.scores import set_scores
-from mmosr.utils import InputError
-from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
-from mmosr.utils.config import (
+from mmosr.config.loading import (
     check_data,
     check_has,
     dicts,
@@ -25,6 +19,12 @@ from mmosr.utils.config import (
     load_config,
     set_work_dir,
 )
+from mmosr.engine import FitHook
+from mmosr.engine.checkpoint import check_safe
+from mmosr.evaluation import OpenSetRecognitionMetric
+from mmosr.scored_model import set_scores
+from mmosr.utils import InputError
+from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
 
 
 def parse_args() -> argparse.Namespace:

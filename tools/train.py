@@ -11,11 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmosr.engine import check_optimizer
-from mmosr.engine.checkpoint import check_safe
-from mmosr.engine.starting_weights import prepare_start
-from mmosr.utils.cli import add_common_arguments, run_tool
-from mmosr.utils.config import (
+from mmosr.config.loading import (
     check_data,
     check_has,
     enable_amp,
@@ -23,8 +19,12 @@ from mmosr.utils.config import (
     load_config,
     set_work_dir,
 )
-from mmosr.utils.training_data import check_folders, check_training_data
-from mmosr.utils.training_loop import check_ends
+from mmosr.config.training_data import check_folders, check_training_data
+from mmosr.config.training_loop import check_ends
+from mmosr.engine import check_optimizer
+from mmosr.engine.checkpoint import check_safe
+from mmosr.engine.starting_weights import prepare_start
+from mmosr.utils.cli import add_common_arguments, run_tool
 
 
 def parse_args() -> argparse.Namespace:

@@ -11,9 +11,8 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
-from mmosr.engine.fit_loader import fit_dataloader
-from mmosr.evaluation.rejection import UNKNOWN
-from mmosr.utils import InputError
+from mmosr.config.fit_loader import fit_dataloader
+from mmosr.utils import UNKNOWN, InputError
 
 from .spaces import network_inputs
 

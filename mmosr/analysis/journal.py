@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.utils import InputError
 
 
 class Journal:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
+from mmosr.runs.progress import progress
 from mmosr.utils import InputError
-from mmosr.visualization.pictures import progress
 
 from .images import ImageSubset
 from .interpolation import interpolate

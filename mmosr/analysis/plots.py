@@ -11,12 +11,7 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmosr.visualization.figure_parts import (
-    KNOWN_COLOR,
-    UNKNOWN_COLOR,
-    add_legend,
-    make_panels,
-)
+from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR, add_legend, make_panels
 
 WIDTH = 6.4  # of a panel, in inches
 BINS = 40

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmosr.utils import atomic_write
+from mmosr.runs.files import atomic_write
 from mmosr.visualization.figure_parts import write_figure
 
 from .figures import compute_figures

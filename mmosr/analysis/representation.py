@@ -11,8 +11,8 @@ from mmengine.config import Config
 
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.engine.packaged_weights import checkpoint_file
+from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.utils import InputError
-from mmosr.utils.hashes import content_hash, file_hash
 
 from .clusters import load_sklearn, nearest_centre
 from .images import ImageSubset, read_images

@@ -21,10 +21,11 @@ from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
-from mmosr.utils import UNKNOWN_LABEL, atomic_write
-from mmosr.utils.config import check_data, check_has, fit_to_machine, load_config
+from mmosr.config.loading import check_data, check_has, fit_to_machine, load_config
+from mmosr.runs.files import atomic_write
+from mmosr.runs.progress import progress
+from mmosr.utils import UNKNOWN_LABEL
 from mmosr.visualization import Frame, draw_frames, draw_labels, score_range
-from mmosr.visualization.pictures import progress
 
 from .inference import AnomalyInferencer, init_model
 

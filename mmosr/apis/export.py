@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmosr.runs.progress import progress
 from mmosr.utils import InputError
 from mmosr.version import __version__
 from mmosr.visualization import HeatmapStyle, ImageItem, check_range, draw_pictures, maps_range
-from mmosr.visualization.pictures import PERCENTILES, progress
+from mmosr.visualization.pictures import PERCENTILES
 
 from .export_files import forget, is_complete, recorded_sources, write_maps, write_record
 from .inference import AnomalyInferencer

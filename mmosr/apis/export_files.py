@@ -10,8 +10,9 @@ import numpy as np
 from mmengine.config import Config
 
 from mmosr.engine.packaged_weights import checkpoint_file
-from mmosr.utils import InputError, atomic_write
-from mmosr.utils.hashes import content_hash, file_hash
+from mmosr.runs.files import atomic_write
+from mmosr.runs.hashes import content_hash, file_hash
+from mmosr.utils import InputError
 from mmosr.visualization.pictures import (
     ImageItem,
     output_path,

@@ -13,11 +13,11 @@ from mmpretrain.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
 from mmpretrain.registry import DATASETS as HOST_DATASETS
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mmosr.config.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
+from mmosr.config.types import bare_name
 from mmosr.datasets.svhn import SVHN
-from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
 from mmosr.registry import DATASETS
 from mmosr.utils import InputError
-from mmosr.utils.registered import bare_name
 
 ImageInput = str | os.PathLike | np.ndarray | Image.Image
 

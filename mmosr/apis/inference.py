@@ -20,11 +20,11 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import register_all_modules
 from torch import nn
 
+from mmosr.config.fit_loader import find_test_dataset
+from mmosr.config.loading import load_config
 from mmosr.engine.checkpoint import load_checkpoint_strict, load_statistics
-from mmosr.engine.fit_loader import find_test_dataset
-from mmosr.scores import set_scores
+from mmosr.scored_model import set_scores
 from mmosr.utils import InputError
-from mmosr.utils.config import load_config
 
 from .image_loading import ImageInput, ImageLoader
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.runs.progress import progress
+from mmosr.utils import InputError
 from mmosr.visualization import ImageItem
-from mmosr.visualization.pictures import progress
 
 from .image_inference import ImageAnomalyResult, ImageInferencer
 

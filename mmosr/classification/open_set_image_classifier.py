@@ -9,10 +9,10 @@ from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
-from mmosr.evaluation.recognition import UNKNOWN
 from mmosr.registry import MODELS, SCORES
-from mmosr.scores import Fitted, Score, ScoredModel
-from mmosr.utils import InputError
+from mmosr.scored_model import ScoredModel
+from mmosr.scores import Fitted, Score
+from mmosr.utils import UNKNOWN, InputError
 
 from .features import Features, check_gives_features
 from .fitting import fit_step

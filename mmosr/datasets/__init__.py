@@ -3,7 +3,7 @@
 from .anomaly_dataset import AnomalySegDataset
 from .bdd_anomaly import BDDAnomalyDataset
 from .class_splits import ClassSplit, load_split, num_trials, split_names
-from .demo_scenes import DEMO_CLASS_IDS, draw_scene, write_demo_scenes
+from .demo.scenes import DEMO_CLASS_IDS, draw_scene, write_demo_scenes
 from .fishyscapes import FishyscapesLostAndFoundDataset, FishyscapesStaticDataset
 from .held_out import HeldOutClasses, held_out_class, held_out_dataset
 from .lost_and_found import LostAndFoundDataset

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
-from mmosr.evaluation.recognition import UNKNOWN
 from mmosr.registry import DATASETS
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 from .class_splits import check_classes, load_split
 from .image_sampling import validation_share

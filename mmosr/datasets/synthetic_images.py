@@ -13,9 +13,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpretrain.datasets import BaseDataset
 
-from mmosr.evaluation.recognition import UNKNOWN
 from mmosr.registry import DATASETS, TRANSFORMS
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 
 @DATASETS.register_module()

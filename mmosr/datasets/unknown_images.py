@@ -9,9 +9,8 @@ from mmengine.dataset import ConcatDataset
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmpretrain.datasets import BaseDataset
 
-from mmosr.evaluation.recognition import UNKNOWN
 from mmosr.registry import DATASETS
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 from .class_splits import check_classes, load_split
 from .image_sampling import draw_sample

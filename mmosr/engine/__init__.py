@@ -4,7 +4,6 @@ from .bfloat16 import BFloat16OptimWrapper
 from .channels_last import ChannelsLastHook
 from .fit import fit_statistics
 from .fit_hook import FitHook
-from .fit_loader import fit_dataloader
 from .joint_optimizer import JointOptimizer
 from .mixture_optimizer import MixtureOptimWrapperConstructor
 from .optimizer_check import check_optimizer
@@ -20,6 +19,5 @@ __all__ = [
     "MixtureOptimWrapperConstructor",
     "StepSeedHook",
     "check_optimizer",
-    "fit_dataloader",
     "fit_statistics",
 ]

@@ -4,12 +4,12 @@ from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from mmosr.config.fit_loader import fit_dataloader
 from mmosr.registry import HOOKS
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
 from .fit import fit_statistics, fittable_parts, keep_random_state
-from .fit_loader import fit_dataloader
 
 
 @HOOKS.register_module()

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmosr.methods.mixture import REBUILT
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.utils import InputError
 
 from .checkpoint import weights_of
 from .packaged_weights import DATASET_META, SOURCE, SUFFIX, VERSIONS

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.utils import InputError
 
 COLUMNS = ("image", "truth", "prediction")
 

@@ -14,11 +14,11 @@ from mmengine.logging import MMLogger, print_log
 from prettytable import PrettyTable
 
 from mmosr.registry import METRICS
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 from .image_table import ImageTable, write_image_table
 from .recognition import CCR_RATES, check_top_k, recognition_figures, truth_ranks
-from .rejection import UNKNOWN, confusion_matrix, macro_f1, reject, rejection_threshold
+from .rejection import confusion_matrix, macro_f1, reject, rejection_threshold
 
 ANOMALY = "anomaly"  # name of a score that has none
 

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 from .curves import aupr_in, auroc, average_precision, flip, fpr_at_tpr, roc_curve, tnr_at_tpr
 from .histogram import ScoreHistogram
-from .rejection import UNKNOWN, check_labels, check_same_shape, mean
+from .rejection import check_labels, check_same_shape, mean
 
 CCR_RATES = (0.01, 0.05, 0.1)  # CAC, table 3
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN, InputError
 
 from .histogram import ScoreHistogram
-
-UNKNOWN = -1  # ground truth of an unknown image, and the label that a rejected image gets
 
 
 def rejection_threshold(validation_scores: np.ndarray, rate: float = 0.1) -> float:

@@ -9,7 +9,6 @@ from .mahalanobis import Mahalanobis, MahalanobisPerClass
 from .map_smoothing import MapSmoothing
 from .odin import Odin, OdinWithoutUnknowns
 from .openmax import OpenMax
-from .scored_model import ScoredModel, set_scores
 from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "OpenMax",
     "Score",
     "ScoreConfig",
-    "ScoredModel",
     "SmoothedMaxLogit",
     "StandardizedMaxLogit",
     "build_score",
@@ -35,5 +33,4 @@ __all__ = [
     "max_logit",
     "max_softmax",
     "one_vs_rest",
-    "set_scores",
 ]

@@ -10,8 +10,8 @@ from mmseg.structures import SegDataSample
 from mmseg.utils import ConfigType
 from torch import Tensor, nn
 
+from mmosr.scored_model import ScoredModel
 from mmosr.scores.fitted import Fitted
-from mmosr.scores.scored_model import ScoredModel
 from mmosr.utils import UNKNOWN_LABEL, InputError
 
 from .fitting import fit_step

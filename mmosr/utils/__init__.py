@@ -1,7 +1,6 @@
 """Small helpers shared by the whole package."""
 
 from .errors import InputError
-from .files import atomic_write
-from .labels import IGNORE_LABEL, UNKNOWN_LABEL
+from .labels import IGNORE_LABEL, UNKNOWN, UNKNOWN_LABEL
 
-__all__ = ["IGNORE_LABEL", "UNKNOWN_LABEL", "InputError", "atomic_write"]
+__all__ = ["IGNORE_LABEL", "UNKNOWN", "UNKNOWN_LABEL", "InputError"]

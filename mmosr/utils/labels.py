@@ -6,3 +6,6 @@ not be confused with a pixel that nobody labelled, so the two have values of the
 
 UNKNOWN_LABEL = 254
 IGNORE_LABEL = 255
+
+# Of whole images: ground truth of an unknown one, and the label that a rejected one gets.
+UNKNOWN = -1

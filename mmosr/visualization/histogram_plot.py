@@ -14,14 +14,7 @@ from matplotlib.ticker import NullFormatter
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.utils import InputError
 
-from .figure_parts import (
-    KNOWN_COLOR,
-    UNKNOWN_COLOR,
-    add_legend,
-    make_panels,
-    percent,
-    write_figure,
-)
+from .figure_parts import KNOWN_COLOR, UNKNOWN_COLOR, add_legend, make_panels, percent, write_figure
 
 BINS = 100
 TAIL = 0.01  # share of the samples that a histogram may leave out at either end

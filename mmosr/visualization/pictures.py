@@ -1,18 +1,18 @@
 """Pictures of a run from its raw score maps on disk, with one colour range for all."""
 
 import os
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import mmcv
 import numpy as np
-from rich.progress import track
 
-from mmosr.utils import InputError, atomic_write
+from mmosr.runs.files import atomic_write
+from mmosr.runs.progress import progress
+from mmosr.utils import InputError
 
 from .heatmap import HeatmapStyle, add_color_bar, draw_heatmap, draw_labels, draw_overlay
 from .score_range import score_range
@@ -153,15 +153,3 @@ def draw_pictures(
             colors = draw_labels(read_labels(out_dir, item), palette)
             write_picture(output_path(out_dir, item, "pred_color.png"), colors)
     return failed, not_finite
-
-
-def progress(items: Sequence, what: str) -> Iterator:
-    """A progress bar on a terminal, about ten plain lines in a log."""
-    if sys.stdout.isatty():
-        yield from track(items, what)
-        return
-    step = max(1, len(items) // 10)
-    for number, item in enumerate(items, 1):
-        yield item
-        if number % step == 0 or number == len(items):
-            print(f"{what} {number}/{len(items)}", flush=True)

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmosr.analysis import (
-    draw_pairs,
-    exact_squared_norm,
-    interpolate,
-    path_length,
-    space_function,
-)
+from mmosr.analysis import draw_pairs, exact_squared_norm, interpolate, path_length, space_function
 from mmosr.utils import InputError
 from tests.classification.toy import build, images
 

@@ -19,7 +19,7 @@ from mmosr.apis import (
     init_model,
     score_images,
 )
-from mmosr.engine.fit_loader import find_test_dataset, find_test_pipeline
+from mmosr.config.fit_loader import find_test_dataset, find_test_pipeline
 from mmosr.utils import InputError
 from tools.score_images import main
 

@@ -6,7 +6,7 @@ import torch
 from scipy.special import softmax
 
 from mmosr.registry import MODELS
-from mmosr.scores import set_scores
+from mmosr.scored_model import set_scores
 from mmosr.utils import InputError
 from tests.segmentation.toy import MIXTURE, POST_HOC, reference
 

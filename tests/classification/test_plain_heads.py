@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mmosr.config.loading import load_config
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
-from mmosr.utils.config import load_config
 
 from .toy import C, D, build, fit, images, predict, random_labels
 

@@ -3,20 +3,19 @@
 import cv2
 import pytest
 import torch
+from cac_release import read_release, write_release
 from mmengine.dataset import Compose
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmosr.classification.cac_release import read_release, write_release
+from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.loading import load_config
 from mmosr.datasets import load_split
-from mmosr.engine import fit_dataloader
 from mmosr.engine.checkpoint import load_checkpoint_strict
-from mmosr.evaluation.recognition import UNKNOWN
 from mmosr.registry import MODELS
-from mmosr.utils.config import load_config
+from mmosr.utils import UNKNOWN
 from tests.configs.support import IMAGE_CONFIGS, ROOT, leaves
-
-from .cac_files import crops, logits, normalised, release, save
+from tests.tools.cac_files import crops, logits, normalised, release, save
 
 NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 TRIALS = range(5)

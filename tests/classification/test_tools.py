@@ -10,11 +10,11 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.structures import DataSample
 
+from mmosr.config.loading import load_config
 from mmosr.engine.checkpoint import SCORE_STATISTICS, load_statistics, read_checkpoint
 from mmosr.evaluation.rejection import rejection_threshold
 from mmosr.registry import MODELS
-from mmosr.scores import set_scores
-from mmosr.utils.config import load_config
+from mmosr.scored_model import set_scores
 from tests.in_process import load_tool
 
 CLASSES, PER_CLASS = 3, 8

@@ -8,8 +8,8 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmseg.registry import MODELS
 from torch import nn
 
+from mmosr.config.loading import load_config
 from mmosr.scores.entries import ScoreEntry, entry_configs
-from mmosr.utils.config import load_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(path.name for path in ROOT.glob("*.py"))

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 import mmosr.datasets  # noqa: F401  registers the data sets
-from mmosr.evaluation.protocols import load_protocol
+from mmosr.benchmark.pixels.protocols import load_protocol
 
 FOLDER = Path(__file__).parents[2] / "configs" / "_base_" / "benchmarks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))

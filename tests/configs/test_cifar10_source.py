@@ -8,10 +8,10 @@ import pytest
 from mmpretrain.datasets import CIFAR10
 from mmpretrain.registry import DATASETS
 
-from mmosr.evaluation.image_protocols import load_image_protocol
-from mmosr.recognition_protocol.config import method_config, trial_config
-from mmosr.recognition_protocol.data import describe_data
-from mmosr.utils.config import dicts, load_config
+from mmosr.benchmark.images.config import method_config, trial_config
+from mmosr.benchmark.images.data import describe_data
+from mmosr.benchmark.images.protocols import load_image_protocol
+from mmosr.config.loading import dicts, load_config
 
 from .shown_images import shown
 from .support import LEAVES, LOADERS, ROOT

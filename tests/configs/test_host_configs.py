@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from mmosr.utils.config import load_config
+from mmosr.config.loading import load_config
 
 SIZE = (48, 64)
 # What is inherited, the type of the segmentor, and what makes the network small and random.

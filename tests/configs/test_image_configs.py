@@ -8,10 +8,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATA_SAMPLERS, HOOKS, PARAM_SCHEDULERS, init_default_scope
 from mmpretrain.registry import DATASETS
 
+from mmosr.benchmark.images.config import trial_config
+from mmosr.benchmark.images.protocols import load_image_protocol
 from mmosr.datasets import load_split
 from mmosr.engine import check_optimizer
-from mmosr.evaluation.image_protocols import load_image_protocol
-from mmosr.recognition_protocol.config import trial_config
 
 from .image_tables import CLASSES, METHODS, NAMES, parts, schedule
 from .support import IMAGE_CONFIGS, LOADERS, ROOT, build, dataset, leaves

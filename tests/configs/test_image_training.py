@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from mmosr.utils.config import load_config
+from mmosr.config.loading import load_config
 
 from .image_tables import NAMES, parts
 from .support import ROOT

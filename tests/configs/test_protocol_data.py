@@ -7,11 +7,11 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from mmosr.benchmark.images.config import method_config, trial_config
+from mmosr.benchmark.images.data import describe_data
+from mmosr.benchmark.images.protocols import image_protocol_names, load_image_protocol
+from mmosr.config.loading import load_config
 from mmosr.datasets import load_split
-from mmosr.evaluation.image_protocols import image_protocol_names, load_image_protocol
-from mmosr.recognition_protocol.config import method_config, trial_config
-from mmosr.recognition_protocol.data import describe_data
-from mmosr.utils.config import load_config
 
 from .protocol_files import MNIST, NUMBERS, OTHERS, identity
 from .shown_images import at_the_network, build, pictures, shown

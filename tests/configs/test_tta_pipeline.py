@@ -9,7 +9,7 @@ from mmseg.registry import MODELS
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mmosr.utils.config import load_config
+from mmosr.config.loading import load_config
 
 from .support import ROOT
 

@@ -10,14 +10,14 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 
-import mmosr.recognition_protocol.run as protocol_run
+import mmosr.benchmark.images.run as protocol_run
+from mmosr.benchmark.images import run_protocol
+from mmosr.benchmark.images.config import method_config, trial_config
+from mmosr.benchmark.images.data import describe_data
+from mmosr.benchmark.images.protocols import load_image_protocol
+from mmosr.config.loading import load_config
 from mmosr.datasets import load_split
-from mmosr.evaluation.image_protocols import load_image_protocol
-from mmosr.recognition_protocol import run_protocol
-from mmosr.recognition_protocol.config import method_config, trial_config
-from mmosr.recognition_protocol.data import describe_data
 from mmosr.utils import InputError
-from mmosr.utils.config import load_config
 
 from .support import ROOT
 

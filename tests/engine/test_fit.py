@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmosr.config.fit_loader import fit_dataloader
 from mmosr.engine.fit import fit_statistics
-from mmosr.engine.fit_loader import fit_dataloader
 from mmosr.utils import InputError
 
 from .fit_cases import (

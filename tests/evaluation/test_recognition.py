@@ -17,8 +17,8 @@ from mmosr.evaluation.recognition import (
     top_k_accuracy,
     truth_ranks,
 )
-from mmosr.evaluation.rejection import UNKNOWN, confusion_matrix, reject, rejection_threshold
-from mmosr.utils import InputError
+from mmosr.evaluation.rejection import confusion_matrix, reject, rejection_threshold
+from mmosr.utils import UNKNOWN, InputError
 
 from .recognition_cases import PREDICTIONS, SCORES, TRUTH, loop_oscr, random_case
 

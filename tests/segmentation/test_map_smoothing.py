@@ -6,7 +6,7 @@ from mmengine.config import ConfigDict
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmosr.scores import set_scores
+from mmosr.scored_model import set_scores
 from mmosr.scores.map_smoothing import dilated_smoothing, suppress_boundaries
 from mmosr.segmentation import OpenSetTTAModel
 from mmosr.utils import InputError

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 
+from mmosr.config.loading import load_config
 from mmosr.registry import MODELS
-from mmosr.utils.config import load_config
 from tests.classification import toy  # noqa: F401 (registers the backbone of the config)
 
 TOOL = "analysis_tools/representation"

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from mmosr.utils.config import load_config
+from mmosr.config.loading import load_config
 
 ROOT = Path(__file__).parents[2]
 DEMO = "configs/lgmm_deeplabv3plus_demo.py"

@@ -11,8 +11,15 @@ import time
 import numpy as np
 import pytest
 
-from mmosr.benchmark.state import Part, images_done, part_files
-from tests.benchmark.support import ROOT, SCORES, ToolProcess, images_of, report, tiny_benchmark
+from mmosr.benchmark.pixels.state import Part, images_done, part_files
+from tests.benchmark.pixels.support import (
+    ROOT,
+    SCORES,
+    ToolProcess,
+    images_of,
+    report,
+    tiny_benchmark,
+)
 
 NAMES = ("test", "objects", "others")
 

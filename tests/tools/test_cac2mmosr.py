@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from mmosr.engine.checkpoint import read_checkpoint
-from tests.classification.cac_files import crops, logits, normalised, release, save
 from tests.classification.test_release_configs import MEANS, NAMES, ROOT, STDS
+from tests.tools.cac_files import crops, logits, normalised, release, save
 
 TRIAL = 1
 KNOWN = [1, 3, 4, 5, 6, 7]

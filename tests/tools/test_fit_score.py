@@ -15,9 +15,10 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmosr.apis import AnomalyInferencer, init_model
-from mmosr.engine import fit_dataloader, fit_statistics
+from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.loading import load_config
+from mmosr.engine import fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
-from mmosr.utils.config import load_config
 
 from .fit_configs import CAC, MMSEG, MODEL
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
+from mmosr.config.loading import load_config
 from mmosr.engine import packaged_weights
 from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
-from mmosr.utils.config import load_config
-from mmosr.utils.hashes import file_hash
+from mmosr.runs.hashes import file_hash
 
 from .fit_configs import MMSEG, MODEL
 

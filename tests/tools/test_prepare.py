@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.preparation import downloads
-from tests.datasets.preparation.downloads import manifest, read, write_label
+from tests.preparation import downloads
+from tests.preparation.downloads import manifest, read, write_label
 
 ROOT = Path(__file__).parents[2]
 

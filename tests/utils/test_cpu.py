@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmosr.config.loading import enable_amp
 from mmosr.utils import cpu
-from mmosr.utils.config import enable_amp
 
 
 @pytest.fixture

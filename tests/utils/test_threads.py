@@ -10,8 +10,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmosr.config.loading import fit_to_machine
 from mmosr.utils import threads
-from mmosr.utils.config import fit_to_machine
 from mmosr.utils.threads import free_threads, measure_processors, wait_briefly
 
 ROOT = Path(__file__).parents[2]
@@ -124,7 +124,10 @@ def test_the_package_says_it_before_torch_is_there():
     assert done.stdout.split() == ["False", threads.SPINS], done.stderr
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tools").rglob("*.py")), ids=lambda path: path.name)
+TOOLS = [path for path in sorted((ROOT / "tools").rglob("*.py")) if "__main__" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.name)
 def test_tools_import_the_package_first(path):
     """The environment counts when torch is loaded."""
     if path.name in MEASURING_TOOLS:

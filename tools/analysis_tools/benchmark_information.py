@@ -18,11 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from mmosr.methods.mutual_information import (
-    MutualInformation,
-    jensen_shannon,
-    of_other_images,
-)
+from mmosr.methods.mutual_information import MutualInformation, jensen_shannon, of_other_images
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 

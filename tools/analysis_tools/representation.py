@@ -25,6 +25,7 @@ from mmosr.analysis.images import PARTS
 from mmosr.analysis.representation import RECORD
 from mmosr.apis import init_model
 from mmosr.classification import OpenSetImageClassifier
+from mmosr.config.loading import fit_to_machine, load_config
 from mmosr.utils import InputError
 from mmosr.utils.cli import (
     add_checkpoint_argument,
@@ -32,7 +33,6 @@ from mmosr.utils.cli import (
     add_trust_argument,
     run_tool,
 )
-from mmosr.utils.config import fit_to_machine, load_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -10,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.datasets.preparation import check_data_set, show
+from mmosr.preparation import check_data_set, show
 from mmosr.utils.cli import run_tool
 
 

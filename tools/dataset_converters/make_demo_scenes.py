@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.progress import track
 
-from mmosr.datasets.demo_scenes import write_demo_scenes
+from mmosr.datasets.demo.scenes import write_demo_scenes
 from mmosr.utils import InputError
 
 

@@ -12,14 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from mmosr.datasets.preparation import (
-    RECIPES,
-    Request,
-    check_data_set,
-    make_plan,
-    show,
-    write_plan,
-)
+from mmosr.preparation import RECIPES, Request, check_data_set, make_plan, show, write_plan
 from mmosr.utils.cli import run_tool
 
 

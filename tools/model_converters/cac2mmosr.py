@@ -11,7 +11,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmosr.classification.cac_release import config_name, read_release, write_release
+from cac_release import config_name, read_release, write_release
+
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmosr.recognition_protocol import run_protocol
+from mmosr.benchmark.images import run_protocol
 
 from .tiny_protocol import BROKEN, CLASSES, CONFIG, COUNTS, SCORES, start
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mmosr.evaluation.image_protocols import load_image_protocol
-from mmosr.recognition_protocol import run_protocol
-from mmosr.recognition_protocol.config import trial_config
-from mmosr.recognition_protocol.data import describe_data
+from mmosr.benchmark.images import run_protocol
+from mmosr.benchmark.images.config import trial_config
+from mmosr.benchmark.images.data import describe_data
+from mmosr.benchmark.images.protocols import load_image_protocol
+from mmosr.config.loading import dicts
 from mmosr.utils import InputError
-from mmosr.utils.config import dicts
 
 
 def test_data_of_a_file(folder, tmp_path):

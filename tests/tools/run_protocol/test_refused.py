@@ -5,7 +5,7 @@ from argparse import ArgumentTypeError
 import pytest
 import torch
 
-from mmosr.recognition_protocol import run_protocol
+from mmosr.benchmark.images import run_protocol
 from mmosr.utils import InputError
 from tests.in_process import load_tool
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mmosr.recognition_protocol.report import print_report
-from mmosr.recognition_protocol.summary import summarize
+from mmosr.benchmark.images.report import print_report
+from mmosr.benchmark.images.summary import summarize
 
 
 class TestReport:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from mmosr.benchmark.images import run_protocol
+from mmosr.benchmark.images.trained import find_trained
 from mmosr.evaluation.image_table import read_image_table
-from mmosr.recognition_protocol import run_protocol
-from mmosr.recognition_protocol.trained import find_trained
 from mmosr.utils import InputError
 
 from .tiny_protocol import CLASSES, ITERATIONS, SCORES

@@ -16,12 +16,12 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.structures import DataSample
 
+from mmosr.benchmark.images import run_protocol
 from mmosr.datasets import load_split
 from mmosr.engine.checkpoint import load_statistics, read_checkpoint
 from mmosr.evaluation import OpenSetRecognitionMetric
 from mmosr.evaluation.rejection import macro_f1
-from mmosr.recognition_protocol import run_protocol
-from mmosr.utils.hashes import content_hash
+from mmosr.runs.hashes import content_hash
 
 from .tiny_protocol import BROKEN, CLASSES, ITERATIONS, SCORES, start
 
@@ -135,7 +135,7 @@ def test_killed_and_resumed(runs, folder):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    command = f"mmosr.recognition_protocol.trial\0{place}\0".encode()
+    command = f"mmosr.benchmark.images.trial\0{place}\0".encode()
     while any(command in file for file in _commands()):  # the trial ends with the tool
         assert time.monotonic() < deadline
         time.sleep(0.05)

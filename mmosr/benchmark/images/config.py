@@ -1,0 +1,206 @@
+"""The config of a method on a protocol, and of one trial of it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS, init_default_scope
+
+from mmosr.config.loading import (
+    apply_options,
+    check_has,
+    dicts,
+    enable_amp,
+    read_config,
+    set_data_preprocessor,
+)
+from mmosr.config.training_loop import check_ends
+from mmosr.config.types import registered_class
+from mmosr.datasets import SeedDraw, SeededInfiniteSampler
+from mmosr.engine import FitHook
+from mmosr.scored_model import set_scores
+from mmosr.utils import InputError
+
+from .protocols import ImageProtocol
+
+LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "fit_dataloader")
+EVALUATORS = ("val_evaluator", "test_evaluator")
+# Pipelines too: a data set without one of its own would get the method's.
+DATA = (*LOADERS, *EVALUATORS, "data_preprocessor", "train_pipeline", "test_pipeline")
+NEEDED = (*LOADERS[:3], *EVALUATORS, "data_preprocessor")
+# How training draws images goes with the learning rate and the loop, which are the method's.
+SCHEDULED = ("batch_size", "sampler", "drop_last")
+
+
+class UnfitDataError(InputError):
+    """The data of a config are not those of the protocol."""
+
+
+def method_config(
+    path: str | os.PathLike,
+    protocol: ImageProtocol,
+    data: str | os.PathLike | None = None,
+    *,
+    amp: bool = False,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read the config of a method, and give it the data of a protocol.
+
+    Args:
+        path: The config file.
+        protocol: Gives the number of classes with ``data``.
+        data: A config file of data alone, see :func:`replace_data`; None: the config's own data.
+        amp: Train with automatic mixed precision.
+        cfg_options: Changes by dotted keys, made after ``data``.
+
+    Raises:
+        InputError: See :func:`~mmosr.config.loading.load_config` and :func:`replace_data`, or
+            nothing to train, or without an end.
+    """
+    cfg = read_config(path)
+    if data is not None:
+        replace_data(cfg, read_config(data), protocol.num_known)
+    apply_options(cfg, cfg_options)
+    if data is not None:
+        _drop_seed_draws(cfg)
+    set_data_preprocessor(cfg)
+    check_has(cfg, path, ("model", "train_cfg", "optim_wrapper"), "train")
+    check_ends(cfg)
+    if amp:
+        enable_amp(cfg)
+    return cfg
+
+
+def replace_data(cfg: Config, data: Config, num_known: int) -> None:
+    """Replace the data of a config, as a whole, and make its model for them.
+
+    Loaders, evaluators, pipelines and ``data_preprocessor`` become those of ``data``; what
+    ``data`` lacks, such as ``fit_dataloader``, is dropped. Batch size, sampler and ``drop_last``
+    of the training stay, since the learning rate and the number of iterations were chosen for
+    them; :func:`method_config` leaves ``mmosr.SeedDraw`` out of the pipeline where the sampler is
+    not the one that it needs. ``num_classes`` of the head becomes ``num_known``, also where a part
+    of the head, such as its loss, repeats it.
+
+    Args:
+        cfg: Of a method; changed in place.
+        data: A config without a model.
+        num_known: Number of known classes.
+
+    Raises:
+        InputError: ``data`` lacks a part or has a model, or the head has no ``num_classes``.
+    """
+    if "model" in data:
+        raise InputError(
+            f"--data {data.filename} has a model: give a file of data alone, such as those of "
+            "configs/_base_/protocols"
+        )
+    for key in NEEDED:
+        if not data.get(key):
+            raise InputError(f"--data {data.filename} has no '{key}'")
+    check_has(cfg, cfg.filename, ("model",), "train")
+    own = cfg.get("train_dataloader") or {}
+    for key in DATA:
+        cfg.pop(key, None)
+        if data.get(key):
+            cfg[key] = copy.deepcopy(data[key])
+    cfg.train_dataloader.update({key: own[key] for key in SCHEDULED if key in own})
+    cfg.model.pop("data_preprocessor", None)
+    _set_num_classes(cfg, num_known)
+
+
+def _drop_seed_draws(cfg: Config) -> None:
+    """Leave ``SeedDraw`` out of the training where the sampler gives it no seeds."""
+    loader, scope = cfg.get("train_dataloader") or {}, cfg.get("default_scope")
+    sampler = registered_class(DATA_SAMPLERS, (loader.get("sampler") or {}).get("type"), scope)
+    if sampler is not None and issubclass(sampler, SeededInfiniteSampler):
+        return
+    for part in dicts(loader):
+        for key, steps in part.items():
+            if isinstance(steps, list):
+                part[key] = [step for step in steps if not _is_seed_draw(step, scope)]
+
+
+def _is_seed_draw(step: Any, scope: str | None) -> bool:
+    kind = step.get("type") if isinstance(step, Mapping) else None
+    return registered_class(TRANSFORMS, kind, scope) is SeedDraw
+
+
+def _set_num_classes(cfg: Config, num_known: int) -> None:
+    # Without one in the head, as of VGG, the backbone ends in the class scores.
+    places = [cfg.model.get(name) for name in ("head", "backbone")]
+    places = [part for part in places if isinstance(part, Mapping) and "num_classes" in part]
+    if not places:
+        raise InputError(
+            f"config {cfg.filename}: --data sets model.head.num_classes, which the model does not "
+            "have"
+        )
+    before = places[0]["num_classes"]
+    for part in dicts(places[0]):
+        if part.get("num_classes") == before:
+            part["num_classes"] = num_known
+
+
+def trial_config(
+    config: Config,
+    protocol: ImageProtocol,
+    trial: int,
+    scores: Sequence[str] | None = None,
+    seed: int | None = None,
+) -> Config:
+    """The config of one trial: its class split, its seed, and statistics fitted where needed.
+
+    Args:
+        config: Of the method, as the user gave it; not changed.
+        protocol: Data that name a class split must name this protocol's.
+        trial: Trial of the class split; it is added to the seed as well.
+        scores: Anomaly scores instead of the config's own.
+        seed: Instead of the config's own.
+
+    Raises:
+        InputError: The config is for other data or lacks a part, or there is no such trial.
+    """
+    for key in LOADERS[:3]:
+        if not config.get(key):
+            raise UnfitDataError(f"config {config.filename} has no '{key}', which a protocol needs")
+    if not 0 <= trial < protocol.trials:
+        raise InputError(
+            f"protocol {protocol.identifier} has no trial {trial}: choose from "
+            f"0-{protocol.trials - 1}"
+        )
+    cfg = copy.deepcopy(config)
+    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    for key in LOADERS:
+        _set_trial(cfg, key, protocol, trial)
+    randomness = cfg.get("randomness") or {}
+    first = (randomness.get("seed") or 0) if seed is None else seed
+    cfg.randomness = {**randomness, "seed": first + trial}
+    if scores:
+        set_scores(cfg.model, list(scores))
+    hooks = list(cfg.get("custom_hooks") or [])
+    scope = cfg.get("default_scope")
+    if not any(registered_class(HOOKS, hook["type"], scope) is FitHook for hook in hooks):
+        length = cfg.train_cfg.get("max_iters") or cfg.train_cfg.get("max_epochs")
+        cfg.custom_hooks = [*hooks, dict(type="mmosr.FitHook", interval=length)]
+    cfg.resume, cfg.load_from = False, cfg.get("load_from")
+    return cfg
+
+
+def _set_trial(cfg: Config, key: str, protocol: ImageProtocol, trial: int) -> None:
+    found = [node for node in dicts(cfg.get(key)) if "class_split" in node]
+    for node in found:
+        if node["class_split"] != protocol.class_split:
+            raise UnfitDataError(
+                f"config {cfg.filename}: {key} has class_split='{node['class_split']}', and "
+                f"protocol {protocol.identifier} takes "
+                + (f"'{protocol.class_split}'" if protocol.class_split else "all classes")
+            )
+        node["trial"] = trial
+    if protocol.class_split and not found and key in ("train_dataloader", "test_dataloader"):
+        raise UnfitDataError(
+            f"config {cfg.filename}: {key} has no class_split: protocol {protocol.identifier} "
+            f"needs data with class_split='{protocol.class_split}', see docs/image_data.md"
+        )

@@ -1,0 +1,97 @@
+"""Trials in processes of their own, so that what goes wrong in one does not touch the others."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+LOG = "log.txt"
+POLL_SECONDS = 0.5
+REPORT_SECONDS = 60
+TAIL = 1 << 14  # bytes of a log in which the last line about the progress is looked for
+# Lines such as "Iter(train) [ 40/120]  lr: 0.05  eta: 0:01:16  loss: 3.1059",
+# "Epoch(train) [1][4/9] ..." and "Fitting classifier: 2500 of 27000 images, eta: 0:04:28".
+_PROGRESS = re.compile(
+    r"(?:Iter|Epoch)\((?P<loop>\w+)\)\s+(?P<done>(?:\[\d+\])?\[ *\d+/\d+\])(?P<rest>.*)"
+    r"|(?P<fitting>Fitting .+)"
+)
+_DETAILS = re.compile(r"\b(?:eta|loss): +[\d:.e+-]+(?: day\S*, [\d:]+)?")
+
+
+def launch(folder: Path, say: Callable[[str], None]) -> str | None:
+    """Run the trial in a folder to its end.
+
+    Args:
+        folder: Of the trial; what the process prints is added to ``log.txt`` in it.
+        say: Gets a line about the progress now and then.
+
+    Returns:
+        None, or one line that says why it failed.
+    """
+    log = folder / LOG
+    before = log.stat().st_size if log.is_file() else 0
+    command = [sys.executable, "-m", "mmosr.benchmark.images.trial", str(folder)]
+    command += ["--parent", str(os.getpid())]
+    with log.open("ab") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            _wait(process, log, before, say)
+        finally:
+            _end(process)
+    if process.returncode == 0:
+        return None
+    if process.returncode < 0:
+        return f"killed by {signal.Signals(-process.returncode).name}"
+    return failure_line(log, before)
+
+
+def failure_line(log: Path, start: int = 0) -> str:
+    """The error in what a process has printed: its ``error:`` line, else its last line."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()
+    lines = [line.strip() for line in lines if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["no message"])[-1]
+
+
+def progress_line(log: Path, start: int = 0) -> str | None:
+    """How far a trial is, by the last such line of its log; None without one."""
+    with log.open("rb") as file:
+        file.seek(max(start, log.stat().st_size - TAIL))
+        text = file.read().decode(errors="replace")
+    found = list(_PROGRESS.finditer(text))
+    if not found:
+        return None
+    if found[-1]["fitting"]:
+        return found[-1]["fitting"]
+    details = [" ".join(part.split()) for part in _DETAILS.findall(found[-1]["rest"])]
+    return ", ".join([f"{found[-1]['loop']} {found[-1]['done']}", *details])
+
+
+def _wait(process: subprocess.Popen, log: Path, start: int, say: Callable[[str], None]) -> None:
+    last, due = None, time.monotonic() + REPORT_SECONDS
+    while process.poll() is None:
+        time.sleep(POLL_SECONDS)
+        if time.monotonic() >= due:
+            due += REPORT_SECONDS
+            line = progress_line(log, start)
+            if line is not None and line != last:
+                say(line)
+            last = line
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,65 @@
+"""Figures of one trial: ROC curves, and of every score its histogram and confusion matrix."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+
+from mmosr.evaluation import ScoreHistogram
+from mmosr.evaluation.image_table import ImageTable
+from mmosr.evaluation.rejection import confusion_matrix, reject
+from mmosr.runs.files import atomic_write
+from mmosr.utils import UNKNOWN
+from mmosr.visualization import plot_roc, plot_score_histogram
+from mmosr.visualization.confusion import UNKNOWN_NAME, plot_confusion_matrix
+
+UNIT = "images"
+
+
+def write_plots(
+    folder: Path,
+    table: ImageTable,
+    classes: Sequence[str],
+    thresholds: Mapping[str, float],
+    title: str,
+) -> None:
+    """Write ``roc.png`` and, of every score, a histogram and a confusion matrix, each whole.
+
+    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``.
+
+    Args:
+        folder: Of the files.
+        table: Of the test images.
+        classes: Names of the known classes by label.
+        thresholds: By score; images above are unknown.
+        title: Of the trial.
+    """
+    unknown = table.truth == UNKNOWN
+    histograms = {
+        name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
+        for name, values in table.scores.items()
+    }
+    plot_roc(histograms, folder / "roc.png", title, UNIT)
+    for name, values in table.scores.items():
+        file, threshold = quote(name, safe=""), thresholds[name]
+        path = folder / f"histogram_{file}.png"
+        plot_score_histogram(histograms[name], path, f"{title}: {name}", threshold, UNIT)
+        predictions = reject(values, table.predictions, threshold)
+        matrix = confusion_matrix(table.truth, predictions, len(classes))
+        path = folder / f"confusion_{file}.png"
+        rule = f"{title}: {name}, unknown above {threshold:.4g}"
+        plot_confusion_matrix(matrix, classes, path, rule)
+        write_confusion_matrix(matrix, classes, path.with_suffix(".csv"))
+
+
+def write_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path) -> None:
+    """Write the counts with their names, true classes in rows, unknown last; whole."""
+    names = [*classes, UNKNOWN_NAME]
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["true class", *names])
+        writer.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))

@@ -1,0 +1,111 @@
+"""Protocols of open-set recognition: which images are known and unknown, and what is reported.
+
+The protocols are data, in ``protocols.json``, with what others have published. The version of
+a protocol grows with every change that moves a figure, so results of one identifier and version can
+be compared.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmosr.benchmark.pixels.protocols import find_entry
+
+_FILE = Path(__file__).with_name("protocols.json")
+
+
+@dataclass(frozen=True)
+class PublishedFigures:
+    """A published result.
+
+    Args:
+        method: Name in the publication.
+        source: Paper and table.
+        figures: By figure, in percent: the mean, and the standard deviation where it is printed.
+        network: None where the source does not say it.
+        note: May be empty.
+    """
+
+    method: str
+    source: str
+    figures: Mapping[str, tuple[float, float | None]]
+    network: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ImageProtocol:
+    """A protocol of open-set recognition.
+
+    Args:
+        identifier: Its name.
+        version: 1 and above.
+        title: For people.
+        source: Paper that defines it.
+        known: Which images are known, in words.
+        unknown: Which test images are unknown, in words.
+        num_known: Number of known classes.
+        class_split: Identifier of the class split, see :func:`mmosr.datasets.load_split`; None
+            where all classes of one data set are known and the unknown images are another's.
+        ratio: Unknown test images for each known one; None: all.
+        trials: Number of trials; without a class split they differ by their seed.
+        figures: What is reported, the first one first: keys of
+            :func:`~mmosr.evaluation.recognition.recognition_figures`, ``macro-F1`` or
+            ``accuracy/top1``.
+        published: Results to compare with.
+    """
+
+    identifier: str
+    version: int
+    title: str
+    source: str
+    known: str
+    unknown: str
+    num_known: int
+    class_split: str | None
+    ratio: float | None
+    trials: int
+    figures: tuple[str, ...]
+    published: tuple[PublishedFigures, ...]
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """The rule of every reported figure, in words."""
+        rules = _content()["rules"]
+        return {name: rules[name] for name in ("all", *self.figures)}
+
+
+def image_protocol_names() -> tuple[str, ...]:
+    """Identifiers of all protocols."""
+    return tuple(entry["identifier"] for entry in _content()["protocols"])
+
+
+def load_image_protocol(name: str) -> ImageProtocol:
+    """The newest version of a protocol.
+
+    Args:
+        name: Its identifier.
+
+    Raises:
+        InputError: There is no such protocol; the message names similar ones.
+    """
+    entry = find_entry(_content()["protocols"], name)
+    parts = {
+        "figures": tuple(entry["figures"]),
+        "published": tuple(_published(row) for row in entry["published"]),
+    }
+    return ImageProtocol(**{**entry, **parts})
+
+
+def _published(row: Mapping) -> PublishedFigures:
+    figures = {name: (value[0], *value[1:], None)[:2] for name, value in row["figures"].items()}
+    return PublishedFigures(**{**row, "figures": figures})
+
+
+@functools.cache
+def _content() -> dict:
+    return json.loads(_FILE.read_text(encoding="utf-8"))

@@ -1,0 +1,240 @@
+"""All trials of a protocol for some methods."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from mmengine.registry import HOOKS, MODELS, init_default_scope
+
+from mmosr.config.loading import named_dicts
+from mmosr.config.types import registered_class
+from mmosr.engine import check_optimizer
+from mmosr.engine.fit import CLASSIFIER
+from mmosr.scored_model import ScoredModel
+from mmosr.utils import InputError
+
+from .config import UnfitDataError, method_config, trial_config
+from .data import describe_data
+from .job import Job, check_start, describe, start, trial_folder
+from .launch import LOG, launch
+from .protocols import ImageProtocol, load_image_protocol
+from .report import write_report
+from .trained import check_data_of, find_trained
+
+
+@dataclass
+class ProtocolRun:
+    """What a run of :func:`run_protocol` has given.
+
+    Args:
+        protocol: The protocol.
+        results: By method and trial, the content of ``result.json``. A trial is called by its
+            number, or as ``'0 seed 1'`` where seeds were given.
+        failures: By method and trial, one line.
+        written: Files of the report.
+    """
+
+    protocol: ImageProtocol
+    results: dict[str, dict[int | str, dict]] = field(default_factory=dict)
+    failures: dict[str, dict[int | str, str]] = field(default_factory=dict)
+    written: list[Path] = field(default_factory=list)
+
+
+def run_protocol(
+    name: str,
+    methods: Sequence[str | os.PathLike],
+    out: str | os.PathLike,
+    trials: Sequence[int] | None = None,
+    scores: Sequence[str] | None = None,
+    *,
+    data: str | os.PathLike | None = None,
+    trained: str | os.PathLike | None = None,
+    seeds: Sequence[int] | None = None,
+    amp: bool = False,
+    resume: bool = False,
+    cfg_options: Mapping[str, Any] | None = None,
+) -> ProtocolRun:
+    """Train and test methods on the trials of a protocol, and write the report.
+
+    Each trial has a process of its own, one after the other, and the folder
+    ``out/METHOD/trial_NUMBER``. A trial that fails is named in one line and the others go on. With
+    ``resume`` finished trials are kept and a trial that was stopped, however it was, goes on from
+    its last checkpoint.
+
+    Args:
+        name: Identifier of the protocol, see docs/protocols.md.
+        methods: Config files; each is called by the name of its file.
+        out: Folder of the results.
+        trials: Default: all.
+        scores: Anomaly scores instead of each config's own.
+        data: Config file whose data every method gets instead of its own, see
+            :func:`~mmosr.benchmark.images.config.replace_data`.
+        trained: ``out`` of another run: the checkpoints of its trials are tested, and nothing is
+            trained.
+        seeds: Run each trial with each of these instead of the config's own; the folders are then
+            ``trial_NUMBER_seed_SEED``.
+        amp: Train with automatic mixed precision.
+        resume: Go on with what is in ``out``.
+        cfg_options: Changes of every config, by dotted keys.
+
+    Raises:
+        InputError: Before anything is trained: no such protocol or trial, a config that does not
+            fit it or does not build, data that are missing, ``out`` holds other trials, or
+            ``trained`` lacks one.
+    """
+    protocol = load_image_protocol(name)
+    trials = list(range(protocol.trials)) if trials is None else list(trials)
+    seeds = list(dict.fromkeys(seeds or []))
+    _check_seeds(protocol, trials, seeds)
+    out = Path(out).expanduser()
+    try:
+        jobs = []
+        for path in _distinct(methods):
+            config = method_config(path, protocol, data, amp=amp, cfg_options=cfg_options)
+            for trial, seed in itertools.product(trials, seeds or [None]):
+                cfg = trial_config(config, protocol, trial, scores, seed)
+                jobs.append(_job(cfg, protocol, out, trial, seed, trained))
+        for job in jobs:
+            check_start(job, resume)
+        for job in jobs:
+            if job.trial == trials[0] and not job.finished:
+                check_builds(job, protocol)
+    except UnfitDataError as error:
+        if data is not None:
+            raise
+        raise InputError(
+            f"{error}; --data configs/_base_/protocols/{protocol.identifier}.py gives every method "
+            "the data of the protocol"
+        ) from error
+    for job in jobs:
+        start(job, resume)
+    run = ProtocolRun(protocol)
+    for number, job in enumerate(jobs, 1):
+        _run_job(job, run, f"[{number}/{len(jobs)}] {job.method}, trial {job.name}")
+    run.written = write_report(out, run)
+    return run
+
+
+def check_builds(job: Job, protocol: ImageProtocol) -> None:
+    """Build the data and the model of a trial, and forget them.
+
+    Raises:
+        InputError: See :func:`~mmosr.benchmark.images.data.describe_data` and
+            :func:`~mmosr.engine.check_optimizer`, the model is not made for the number of known
+            classes, its weights are averaged and its statistics cannot be, or its checkpoint was
+            trained with other data.
+    """
+    cfg = job.config
+    check_data_of(job.record["trained"], describe_data(cfg, protocol))
+    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
+    classes = getattr(model, "known_classes", None)
+    if classes is None:
+        raise InputError(
+            f"config {cfg.filename}: model type '{cfg.model.type}' gives no anomaly score: name "
+            "some, such as --scores msp energy"
+        )
+    if classes != protocol.num_known:
+        raise UnfitDataError(
+            f"config {cfg.filename}: the model has {classes} classes, and protocol "
+            f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes, or that "
+            "of model.backbone where the head has none"
+        )
+    if job.record["trained"] is None:
+        check_optimizer(cfg, model)
+        _check_averaging(cfg, model)
+
+
+def _check_averaging(cfg: Config, model: ScoredModel) -> None:
+    """Statistics are fitted in training, which cannot fit them to averaged weights."""
+    parts = list(model.fitted_parts())
+    averaging = _averaging_hook(cfg)
+    if averaging is None or not parts:
+        return
+    mend = f"leave {averaging} out of the config"
+    if CLASSIFIER not in parts:
+        mend += f", or name --scores without {', '.join(parts)}"
+    raise InputError(
+        f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
+        f"{', '.join(parts)} cannot be fitted to averaged weights: {mend}"
+    )
+
+
+def _averaging_hook(cfg: Config) -> str | None:
+    """Where the config has an ``EMAHook``, such as ``custom_hooks.1``."""
+    for key in ("custom_hooks", "default_hooks"):
+        for name, hook in named_dicts(cfg.get(key), key):
+            found = registered_class(HOOKS, hook.get("type"), cfg.get("default_scope"))
+            if found is not None and issubclass(found, EMAHook):
+                return name
+    return None
+
+
+def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int]) -> None:
+    if seeds and protocol.class_split is None and list(trials) != [0]:
+        # Trial 1 of seed 0 would be trial 0 of seed 1.
+        raise InputError(
+            f"the trials of protocol {protocol.identifier} differ by nothing but their seed: add "
+            "--trials 0 to --seeds"
+        )
+
+
+def _distinct(methods: Sequence[str | os.PathLike]) -> Sequence[str | os.PathLike]:
+    names = [Path(path).stem for path in methods]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(f"two configs are called {twice[0]}: rename one, results go by the name")
+    return methods
+
+
+def _job(
+    cfg: Config,
+    protocol: ImageProtocol,
+    out: Path,
+    trial: int,
+    seed: int | None,
+    trained: str | os.PathLike | None,
+) -> Job:
+    method, source = Path(cfg.filename).stem, None
+    if trained is not None:
+        folder = trial_folder(Path(trained).expanduser(), method, trial, seed)
+        source = find_trained(folder, cfg)
+    record = describe(cfg, protocol, method, trial, source)
+    return Job(method, trial, cfg, record, trial_folder(out, method, trial, seed), seed)
+
+
+def _run_job(job: Job, run: ProtocolRun, title: str) -> None:
+    if job.finished:
+        _say(f"{title}: finished before")
+    else:
+        _say(f"{title}: running, log in {job.folder / LOG}")
+        began = time.monotonic()
+        failure = launch(job.folder, lambda line: _say(f"{title}: {line}"))
+        if failure is not None:
+            _say(f"{title} failed: {failure}")
+            run.failures.setdefault(job.method, {})[job.name] = failure
+            return
+        minutes = (time.monotonic() - began) / 60
+        _say(f"{title}: done in {minutes:.1f} min: {_main_figures(job.result, run.protocol)}")
+    run.results.setdefault(job.method, {})[job.name] = job.result
+
+
+def _main_figures(result: Mapping, protocol: ImageProtocol) -> str:
+    """The closed-set accuracy and the first figure of each score."""
+    main = next(name for name in protocol.figures if "/" not in name)
+    figures = result["figures"]
+    names = ["accuracy/top1", *(name for name in figures if name.endswith(f"/{main}"))]
+    return ", ".join(f"{name} {figures[name]:.2f}" for name in names if name in figures)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,197 @@
+"""One trial, in a process of its own: ``python -m mmosr.benchmark.images.trial FOLDER``.
+
+The folder holds the config and the record of the trial. Training goes on from the last checkpoint
+in it, or is left out where the record names a checkpoint; the figures are written last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from mmosr.config.loading import fit_to_machine
+from mmosr.engine import check_optimizer
+from mmosr.engine.checkpoint import check_safe
+from mmosr.engine.starting_weights import prepare_start
+from mmosr.evaluation.image_table import read_image_table
+from mmosr.runs.hashes import file_hash
+from mmosr.utils import InputError
+from mmosr.utils.cli import run_tool
+
+from .data import describe_data
+from .job import CONFIG, RECORD, RESULT, read_json, trial_openness, trial_title, write_json
+from .plots import write_plots
+from .protocols import load_image_protocol
+from .trained import check_checkpoint, check_data_of
+
+IMAGES, PLOTS = "images.csv", "plots"
+METRIC = "mmosr.OpenSetRecognitionMetric"
+THRESHOLD = "/rejection-threshold"
+WATCH_SECONDS = 0.5
+
+
+def run_trial(folder: Path) -> dict:
+    """Train, choose the thresholds on the validation images, test, and write the figures.
+
+    Args:
+        folder: Of the trial.
+
+    Returns:
+        The content of ``result.json``: the record, ``figures`` (the metric's keys, in percent),
+        ``openness`` in percent, ``thresholds`` by score, ``data`` and the checkpoint with its
+        SHA-256. Beside it are the scores of the test images (``images.csv``) and ``plots``.
+
+    Raises:
+        InputError: The data do not fit the protocol, training left no checkpoint, or the one that
+            the record names is another.
+    """
+    record = read_json(folder / RECORD)
+    cfg = Config.fromfile(folder / CONFIG)
+    protocol = load_image_protocol(record["protocol"])
+    data = describe_data(cfg, protocol)
+    trained = record.get("trained")
+    check_data_of(trained, data)
+    fit_to_machine(cfg)
+    if trained is None:
+        checkpoint = train(cfg, folder / "train")
+        name, sha256 = str(checkpoint.relative_to(folder)), file_hash(checkpoint)
+    else:
+        checkpoint = Path(trained["checkpoint"])
+        name, sha256 = trained["checkpoint"], trained["checkpoint_sha256"]
+        check_checkpoint(checkpoint, sha256)
+    figures, thresholds = measure(cfg, checkpoint, folder, protocol.num_known)
+    result = {
+        **record,
+        "figures": figures,
+        "openness": trial_openness(protocol, record["trial"]),
+        "thresholds": thresholds,
+        "data": data,
+        "checkpoint": name,
+        "checkpoint_sha256": sha256,
+    }
+    title = trial_title(record, folder.resolve())
+    table = read_image_table(folder / IMAGES)
+    write_plots(folder / PLOTS, table, data["known_classes"], thresholds, title)
+    write_json(folder / RESULT, result)
+    return result
+
+
+def measure(
+    cfg: Config, checkpoint: Path, folder: Path, classes: int
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Figures of the test, at thresholds from the validation.
+
+    Args:
+        cfg: Of the trial.
+        checkpoint: With the statistics of the scores.
+        folder: Of the trial, for the scores of the test images.
+        classes: Known classes; more than five have a top-5 accuracy.
+
+    Returns:
+        The metric's figures of the test, and the threshold of each score.
+    """
+    validated = evaluate(cfg, checkpoint, "val", folder)
+    thresholds = {
+        name.removesuffix(THRESHOLD): value
+        for name, value in validated.items()
+        if name.endswith(THRESHOLD)
+    }
+    options = dict(
+        thresholds=thresholds,
+        topk=[1, 5] if classes > 5 else [1],
+        out_file=str(folder / IMAGES),
+    )
+    return evaluate(cfg, checkpoint, "test", folder, options), thresholds
+
+
+def train(cfg: Config, work_dir: Path) -> Path:
+    """Train, from the last checkpoint in ``work_dir`` where there is one; give the new last one.
+
+    Raises:
+        InputError: There is no checkpoint after training.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.experiment_name = str(work_dir), "train"
+    last = last_checkpoint(work_dir)
+    if last is not None:
+        cfg.resume, cfg.load_from = True, str(last)
+    if cfg.load_from:
+        check_safe(cfg.load_from)
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    prepare_start(runner, cfg)
+    check_optimizer(cfg, runner.model)
+    runner.train()
+    last = last_checkpoint(work_dir)
+    if last is None:
+        raise InputError("training kept no checkpoint: set default_hooks.checkpoint in the config")
+    return last
+
+
+def last_checkpoint(work_dir: Path) -> Path | None:
+    """The last whole checkpoint, wherever the folder lay when it was written."""
+    if not work_dir.is_dir():
+        return None
+    name = find_latest_checkpoint(str(work_dir))
+    path = None if name is None else work_dir / os.path.basename(name)
+    return path if path is not None and path.is_file() else None
+
+
+def evaluate(
+    cfg: Config,
+    checkpoint: Path,
+    part: str,
+    folder: Path,
+    options: Mapping[str, Any] | None = None,
+) -> dict[str, float]:
+    """Figures of the checkpoint on a part of the data.
+
+    Args:
+        cfg: Of the trial.
+        checkpoint: With the statistics of the scores.
+        part: ``val`` or ``test``.
+        folder: Of the trial.
+        options: Of the metric.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.work_dir, cfg.experiment_name = str(folder / part), part
+    cfg.resume, cfg.load_from = False, str(checkpoint)
+    cfg.test_dataloader, cfg.test_cfg = cfg[f"{part}_dataloader"], {}
+    cfg.test_evaluator = dict(type=METRIC, **(options or {}))
+    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    return {name: float(value) for name, value in runner.test().items()}
+
+
+def end_with(parent: int) -> None:
+    """End this process as soon as its parent is gone, so that no two work on one trial."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the trial")
+    parser.add_argument("--parent", type=int, help="process to end with")
+    args = parser.parse_args()
+    if args.parent:
+        end_with(args.parent)
+    run_trial(args.folder)
+
+
+if __name__ == "__main__":
+    sys.exit(run_tool(main))

@@ -1,0 +1,225 @@
+"""The files of a benchmark: JSON and CSV for programs, markdown and pictures for people."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from mmosr.evaluation.curves import bounds
+from mmosr.evaluation.histogram import ScoreHistogram
+from mmosr.runs.files import atomic_write
+from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
+from mmosr.visualization.frames import draw_frames
+
+from .result import DatasetResult
+from .tables import FIGURES, THRESHOLD, in_percent, markdown, undefined
+
+FORMAT = 1  # of benchmark.json and benchmark.csv; grows when a key changes its meaning
+CLOSED_SET = ("aAcc", "mIoU", "mAcc")
+BOUNDED = ("AUROC", "AP", "FPR95")
+PIXEL_FIGURES = ("AUROC", "AP", "AUPR-In", "FPR95", "TNR95", "F1", THRESHOLD)
+_PERCENTILES = (1, 99)  # of the scores that frames are coloured by
+
+
+def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> list[Path]:
+    """Write all files of a benchmark, each whole.
+
+    ``benchmark.json``, ``benchmark.csv`` and ``benchmark.md``, and for each data set ``NAME/``
+    with ``per_image.csv``, ``roc.png``, ``pr.png``, ``histogram_SCORE.png``, ``best.png`` and
+    ``worst.png``. Without unknown or without known pixels there are no curves and no frames.
+    Figures are in percent, the threshold in units of the score; what is undefined is ``null`` in
+    JSON and empty in CSV. Nothing is rounded but in the markdown.
+
+    Args:
+        out: Folder of the report.
+        results: One for each data set.
+        run: What decides the results, see :func:`mmosr.benchmark.pixels.record.describe`.
+
+    Returns:
+        The files, those of the whole run first.
+    """
+    out = Path(out)
+    pictures = {result.name: _draw(out / result.name, result) for result in results}
+    linked = {
+        name: {title: path.relative_to(out).as_posix() for title, path in drawn.items()}
+        for name, drawn in pictures.items()
+    }
+    report = to_json(results, run)
+    written = [
+        _write(out / "benchmark.json", json.dumps(report, indent=2, allow_nan=False) + "\n"),
+        _write_csv(out / "benchmark.csv", _csv_rows(results, run)),
+        _write(out / "benchmark.md", markdown(results, run, linked)),
+    ]
+    for result in results:
+        written += _write_images(out / result.name, result), *pictures[result.name].values()
+    return written
+
+
+def to_json(results: Sequence[DatasetResult], run: Mapping) -> dict:
+    """The content of ``benchmark.json``: all that is known about a run, in plain types."""
+    report = {
+        "format": FORMAT,
+        "units": f"figures in percent, {THRESHOLD} in units of the score",
+        "run": run,
+        "datasets": [_dataset(result) for result in results],
+    }
+    return _strict(report)
+
+
+def _dataset(result: DatasetResult) -> dict:
+    protocol = asdict(result.protocol)
+    published = protocol.pop("published")
+    return {
+        "name": result.name,
+        "protocol": {**protocol, "rules": result.protocol.rules},
+        "images": result.images,
+        "pixels": {
+            "known": result.known,
+            "unknown": result.unknown,
+            "ignored": result.ignored,
+        },
+        "closed_set": result.closed_set,
+        "scores": {
+            score: {
+                "figures": in_percent(figures),
+                "bounds": _bounds(result.histograms[score]),
+                "histogram_bits": result.histograms[score].bits,
+            }
+            for score, figures in result.figures.items()
+        },
+        "published": published,
+    }
+
+
+def _bounds(histogram: ScoreHistogram) -> dict[str, list[float]]:
+    return {name: [100 * low, 100 * high] for name, (low, high) in bounds(histogram).items()}
+
+
+def _strict(value: object) -> object:
+    """The same with null for NaN and plain numbers, as JSON knows no others."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_strict(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --- CSV ----------------------------------------------------------------------------------------
+
+
+def _csv_rows(results: Sequence[DatasetResult], run: Mapping) -> list[dict]:
+    """One row for each data set and score, all with the same columns."""
+    origin = {
+        **{key: run[key] for key in ("config", "config_sha256", "checkpoint", "checkpoint_sha256")},
+        **{f"{name}_version": version for name, version in run["versions"].items()},
+    }
+    rows = []
+    for result in results:
+        for score, figures in result.figures.items():
+            percent = in_percent(figures)
+            limits = _bounds(result.histograms[score])
+            rows.append(
+                {
+                    "dataset": result.name,
+                    "protocol": result.protocol.identifier,
+                    "protocol_version": result.protocol.version,
+                    "score": score,
+                    "images": result.images,
+                    "known": result.known,
+                    "unknown": result.unknown,
+                    "ignored": result.ignored,
+                    **{name: (result.closed_set or {}).get(name) for name in CLOSED_SET},
+                    **{name: percent.get(name) for name in FIGURES},
+                    "histogram_bits": result.histograms[score].bits,
+                    **{f"{name}_low": limits[name][0] for name in BOUNDED},
+                    **{f"{name}_high": limits[name][1] for name in BOUNDED},
+                    **origin,
+                }
+            )
+    return rows
+
+
+def _write_images(folder: Path, result: DatasetResult) -> Path:
+    keys = ("image", "score", "known", "unknown")
+    rows = [
+        {
+            **{key: row[key] for key in keys},
+            **in_percent({name: row[name] for name in PIXEL_FIGURES}),
+        }
+        for row in result.per_image
+    ]
+    return _write_csv(folder / "per_image.csv", rows, (*keys, *PIXEL_FIGURES))
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping], columns: Iterable[str] | None = None) -> Path:
+    if columns is None:
+        columns = list(rows[0]) if rows else []
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            plain = {key: _strict(value) for key, value in row.items()}
+            writer.writerow({key: "" if value is None else value for key, value in plain.items()})
+    return path
+
+
+def _write(path: Path, text: str) -> Path:
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+# --- pictures -----------------------------------------------------------------------------------
+
+
+def _draw(folder: Path, result: DatasetResult) -> dict[str, Path]:
+    """Draw the pictures of a data set; their paths by title."""
+    if undefined(result):
+        return {}
+    title = result.name  # short, as the smallest picture is
+    drawn = {"ROC": folder / "roc.png", "Precision and recall": folder / "pr.png"}
+    plot_roc(result.histograms, drawn["ROC"], title)
+    plot_precision_recall(result.histograms, drawn["Precision and recall"], title)
+    for score, name in file_names(result.histograms).items():
+        path = drawn[f"Histogram of {score}"] = folder / f"histogram_{name}.png"
+        threshold = result.figures[score][THRESHOLD]
+        plot_score_histogram(result.histograms[score], path, f"{title}: {score}", threshold)
+    first = next(iter(result.histograms))
+    value_range = score_limits(result.histograms[first])
+    for kind in ("best", "worst"):
+        if frames := result.frames.get(kind):
+            path = drawn[f"{kind.capitalize()} images by AP of {first}"] = folder / f"{kind}.png"
+            draw_frames(frames, path, f"{title}: {kind} by AP of {first}", value_range)
+    return drawn
+
+
+def file_names(scores: Iterable[str]) -> dict[str, str]:
+    """For each score a name that any file system takes; two scores never share one."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()  # case folded: some file systems do not tell a from A
+    for score in scores:
+        base = name = re.sub(r"[^A-Za-z0-9_.-]+", "_", score)
+        number = 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name.casefold())
+        names[score] = name
+    return names
+
+
+def score_limits(histogram: ScoreHistogram) -> tuple[float, float]:
+    """A colour range for all images: the percentiles 1 and 99 of the pixels, apart at least."""
+    samples = np.cumsum(histogram.known + histogram.unknown)
+    ranks = [max(1, math.ceil(samples[-1] * percent / 100)) for percent in _PERCENTILES]
+    low, high = (float(x) for x in histogram.thresholds[np.searchsorted(samples, ranks)])
+    return (low, high) if low < high else (low, low + max(abs(low), 1.0) * 1e-3)

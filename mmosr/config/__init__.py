@@ -1,0 +1,1 @@
+"""Reading a config, checking it, and fitting it to the machine."""

@@ -1,0 +1,1 @@
+"""Embedded street scenes with Cityscapes labels and unknown objects."""

@@ -1,0 +1,165 @@
+"""How an unknown object of the embedded demo scenes is painted, whatever its kind.
+
+A family of kinds is a table ``name -> Kind``. Every kind goes through ``draw_unknown``, so the
+families differ in shapes, colours and patterns only: shadow, shading, grain and ignored border
+are those of the known things.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mmosr.utils import UNKNOWN_LABEL
+
+from .drawing import Camera, Canvas, Material
+from .objects import ground_shadow
+
+Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""``(rows, columns) -> BGR``; rows and columns run from 0 to 1 over a part."""
+
+
+class Spot(NamedTuple):
+    """Where and of what one object is painted.
+
+    ``place`` is metres to the right of the camera and ahead of it, ``lift`` metres between the
+    ground and the object, ``height`` metres.
+    """
+
+    canvas: Canvas
+    camera: Camera
+    place: tuple[float, float]
+    lift: float
+    height: float
+    material: Material
+    texture: Texture
+
+    @property
+    def z(self) -> float:
+        """Distance in metres."""
+        return self.place[1]
+
+    @property
+    def pixel(self) -> float:
+        """Canvas pixels per unit of a shape, which is about 1 high."""
+        return self.camera.scale(self.z) * self.height
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of unknown object.
+
+    Args:
+        heights: Range of the real height in metres.
+        texture: Makes the random texture of an object.
+        draw: Paints an object with a source of randomness at a spot.
+        lift: Range of metres above the ground for things that fly, None for the others.
+    """
+
+    heights: tuple[float, float]
+    texture: Callable[[np.random.Generator], Texture]
+    draw: Callable[[np.random.Generator, Spot], None]
+    lift: tuple[float, float] | None = None
+
+
+def draw_unknown(
+    canvas: Canvas,
+    camera: Camera,
+    rng: np.random.Generator,
+    kind: Kind,
+    place: tuple[float, float],
+    height: float,
+) -> None:
+    """Paint one unknown object with its shadow.
+
+    Args:
+        canvas: Where to paint.
+        camera: Turns metres into pixels.
+        rng: Source of the randomness.
+        kind: What to paint.
+        place: Metres to the right of the camera and ahead of it.
+        height: Height of the object in metres.
+    """
+    x, z = place
+    lift = rng.uniform(*kind.lift) if kind.lift else 0.0
+    ground_shadow(canvas, camera, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
+    material = Material(UNKNOWN_LABEL, int(rng.integers(4, 34)), int(rng.integers(4, 30)))
+    spot = Spot(canvas, camera, place, lift, height, material, kind.texture(rng))
+    kind.draw(rng, spot)
+
+
+def upright(
+    shape: Callable[[np.random.Generator], list[np.ndarray]],
+    details: Callable[[Spot, list[np.ndarray]], None] | None = None,
+) -> Callable[[np.random.Generator, Spot], None]:
+    """A ``Kind.draw`` that paints flat parts facing the camera, randomly mirrored.
+
+    Args:
+        shape: Gives the parts, the hindmost first: polygons in a frame whose origin is the foot,
+            x sideways, y up, height about 1.
+        details: Colours more at a spot; gets the parts in canvas pixels.
+    """
+
+    def draw(rng: np.random.Generator, spot: Spot) -> None:
+        parts = shape(rng)
+        pixel = spot.pixel * np.array([rng.choice([-1.0, 1.0]), -1.0])
+        foot = spot.camera.project([spot.place[0], spot.lift, spot.z])
+        parts = [part * pixel + foot for part in parts]
+        spot.canvas.outline(parts)
+        for part in parts:
+            spot.canvas.paint(part, spot.texture, spot.material, spot.z)
+        if details is not None:
+            details(spot, parts)
+
+    return draw
+
+
+def shaded(
+    first: np.ndarray,
+    second: np.ndarray,
+    pattern: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    sun: float,
+) -> Texture:
+    """A texture that mixes two colours and is shaded like a round body.
+
+    Args:
+        first: BGR colour where the pattern is 0.
+        second: BGR colour where the pattern is 1.
+        pattern: ``(rows, columns) -> share of the second colour``.
+        sun: How much brighter the right border is than the middle, below 0 for darker.
+    """
+
+    def texture(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        mix = pattern(rows, columns)
+        light = 1.1 - 0.4 * rows**2 + sun * (2 * columns - 1)
+        return (first + mix[..., None] * (second - first)) * light[..., None]
+
+    return texture
+
+
+def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
+    """BGR colour of a hue (turns; any number), a saturation and a value (both 0 to 1)."""
+    away = np.abs((hue * 6 - np.array([4.0, 2.0, 0.0])) % 6 - 3)  # from the opposite hue
+    return 255 * value * (1 - saturation * (1 - np.clip(away - 1, 0, 1)))
+
+
+def bar(start, end, wide0: float, wide1: float) -> np.ndarray:
+    """Corners ``(4, 2)`` of a bar between two points, ``wide0`` and ``wide1`` wide at its ends."""
+    start, end = np.asarray(start, float), np.asarray(end, float)
+    along = (end - start) / np.linalg.norm(end - start)
+    normal = np.array([-along[1], along[0]]) / 2
+    return np.stack([start - normal * wide0, end - normal * wide1, end + normal * wide1,
+                     start + normal * wide0])  # fmt: skip
+
+
+def rotation(angle: float) -> np.ndarray:
+    """The matrix ``(2, 2)`` that turns points ``(n, 2)`` on its left by ``angle`` radians."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def turned(parts: list[np.ndarray], angle: float) -> list[np.ndarray]:
+    """The parts, turned by ``angle`` (radians) and set back on the ground."""
+    parts = [part @ rotation(angle) for part in parts]
+    lowest = min(part[:, 1].min() for part in parts)
+    return [part - [0, lowest] for part in parts]

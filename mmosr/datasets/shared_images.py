@@ -1,0 +1,73 @@
+"""Images that two parts of the data share, whatever role the config gives them."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+
+from mmosr.utils.errors import InputError
+
+# Published arrays may hold a picture twice; Barz and Denzler, "Do we train on test data?" (2020),
+# count the test images of CIFAR that training has as well, most of them not pixel by pixel.
+SAME_PIXELS = 0.01
+
+
+def image_identity(item: Mapping) -> str | bytes:
+    """What an image is: its file, or where the data set itself holds it, a hash of its pixels.
+
+    Args:
+        item: Of a data set, with ``img_path`` or ``img``.
+
+    Returns:
+        The absolute path, links followed, or the SHA-256.
+    """
+    path = item.get("img_path")
+    if path is None:
+        return hashlib.sha256(np.ascontiguousarray(item["img"])).digest()
+    path = str(path)
+    if "://" in path:
+        return path
+    folder, name = os.path.split(path)
+    path = os.path.join(_real_folder(folder), name)
+    return os.path.realpath(path) if os.path.islink(path) else path
+
+
+def check_apart(images: Mapping[str, Sequence[str | bytes]]) -> None:
+    """Check that no two parts of the data show the same image.
+
+    Pictures without a file may share up to 1 % of the smaller part, for the published data sets
+    may hold some of them twice.
+
+    Args:
+        images: By part, ``train``, ``val`` or ``test``: as of :func:`image_identity`.
+
+    Raises:
+        InputError: Naming two parts, how many images they share, and one of them.
+    """
+    for (one, first), (other, second) in itertools.combinations(images.items(), 2):
+        shared = set(first) & set(second)
+        pixels = sum(isinstance(image, bytes) for image in shared)
+        if pixels <= SAME_PIXELS * min(len(first), len(second)):
+            shared = {image for image in shared if isinstance(image, str)}
+        if not shared:
+            continue
+        number = next(number for number, image in enumerate(second) if image in shared)
+        image = second[number]
+        example = image if isinstance(image, str) else f"number {number} of the {other} images"
+        mend = "data_root, data_prefix and ann_file"
+        if "test" not in (one, other):
+            mend += ", and give both the same val_fraction and val_seed"
+        raise InputError(
+            f"the {one} and {other} data share {len(shared)} images, such as {example}: an image "
+            f"belongs to one of training, validation and test; check their {mend}"
+        )
+
+
+@cache
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)

@@ -1,0 +1,225 @@
+"""Says in a table what is in the folder of a data set, and what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmengine.registry import DATASETS, init_default_scope
+from mmseg.datasets import BaseSegDataset
+
+from mmosr.config.loading import load_config
+from mmosr.datasets.anomaly_dataset import AnomalySegDataset, some
+from mmosr.datasets.fishyscapes import VERSION_FILE
+from mmosr.datasets.road_anomaly import FRAME_LIST
+from mmosr.runs.hashes import file_hash
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+
+from .recipes import RECIPES
+from .records import JOURNAL, MANIFEST, Records
+from .report import Report
+from .survey import Survey, missing_counterparts, survey, unused_files
+
+REPOSITORY = Path(__file__).parents[2]
+DEFINITIONS = Path("configs", "_base_", "benchmarks")
+
+
+def check_data_set(
+    name: str,
+    root: str | os.PathLike,
+    config: str | os.PathLike | None = None,
+    checksums: bool = False,
+    options: Mapping | None = None,
+) -> Report:
+    """Read all images and labels of a data set in a folder.
+
+    Args:
+        name: Of a file in ``configs/_base_/benchmarks``; with ``config`` only a title.
+        root: The folder, in place of the ``data_root`` of the config.
+        config: File with ``benchmark = dict(dataset=dict(...))``.
+        checksums: Compare all files with the checksums of ``manifest.json``.
+        options: Arguments of the data set that differ from the config's.
+
+    Raises:
+        InputError: There is no such name or config, or no such folder.
+    """
+    shown, definition = _definition(name, config)
+    root = Path(os.path.abspath(root))
+    if not root.is_dir():
+        raise InputError(f"folder {root} does not exist; docs/data.md says how to obtain {name}")
+    asked = {**definition, **(options or {})}
+    changed = {key: asked[key] for key in options or {} if _differs(definition, key, asked[key])}
+    report = Report(title=f"{name} in {root}", ready=shown + _in_words(changed))
+    records = Records(root)
+    _check_records(report, records, root, name, checksums)
+    prepared = records.header.get("dataset") or {}
+    report.problems += [
+        f"the folder was prepared for {key}={value!r}, the config says {asked.get(key)!r}: set it "
+        f"in a copy of {shown}, or prepare the data again"
+        for key, value in prepared.items()
+        if _differs(asked, key, value)
+    ]
+    dataset = _build(report, {**asked, **prepared, "data_root": str(root)})
+    if dataset is None:
+        return report
+    items = [dataset.get_data_info(index) for index in range(len(dataset))]
+    public = RECIPES[name].images if config is None and name in RECIPES else None
+    _report_files(report, dataset, items, root, public)
+    classes = tuple(dataset.metainfo.get("classes") or ())
+    _report_survey(report, survey(items, len(classes)), dataset, root)
+    return report
+
+
+def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
+    """The config file as it is shown, and the data set it defines."""
+    path = Path(config) if config is not None else REPOSITORY / DEFINITIONS / f"{name}.py"
+    if config is None and not path.is_file():
+        known = sorted(file.stem for file in path.parent.glob("*.py"))
+        raise InputError(f"no data set '{name}': choose from {', '.join(known)}, or give --config")
+    benchmark = load_config(path).get("benchmark")
+    if not isinstance(benchmark, Mapping) or "type" not in (benchmark.get("dataset") or {}):
+        raise InputError(f"'{path}' has no benchmark = dict(dataset=dict(type=...))")
+    shown = str(path if config is not None else DEFINITIONS / f"{name}.py")
+    return shown, copy.deepcopy(benchmark["dataset"].to_dict())
+
+
+def _differs(settings: Mapping, key: str, value: object) -> bool:
+    def plain(item: object) -> object:
+        return list(item) if isinstance(item, (list, tuple)) else item
+
+    return plain(settings.get(key)) != plain(value)
+
+
+def _in_words(settings: Mapping) -> str:
+    text = ", ".join(f"{key}={value!r}" for key, value in settings.items())
+    return f", with {text} in its dataset" if text else ""
+
+
+def _check_records(
+    report: Report, records: Records, root: Path, name: str, checksums: bool
+) -> None:
+    """What prepare.py noted, and whether its files are still there."""
+    again = f"python tools/dataset_converters/prepare.py {name} SRC {root}"
+    if not records.exist:
+        report.facts.append(("prepared", f"not by prepare.py (no {MANIFEST})"))
+        if checksums:
+            report.problems.append(
+                f"there are no checksums to compare with: {root / MANIFEST} is missing: run {again}"
+            )
+        return
+    header, entries = records.header, records.entries
+    options = ", ".join(f"{key}={value}" for key, value in (header.get("options") or {}).items())
+    made = f"{header.get('tool')}, {len(entries)} files from {header.get('source')}"
+    report.facts.append(("prepared", made + (f" ({options})" if options else "")))
+    if records.unfinished:
+        report.problems.append(f"the preparation did not come to its end: run {again}")
+    missing = [path for path in entries if not (root / path).is_file()]
+    if missing:
+        report.problems.append(
+            f"{len(missing)} of {len(entries)} prepared files are missing, or their sources: "
+            f"{some(missing)}: run {again}"
+        )
+    if checksums:
+        changed = [
+            path
+            for path, entry in entries.items()
+            if path not in missing and file_hash(root / path) != entry["sha256"]
+        ]
+        right = len(entries) - len(missing) - len(changed)
+        report.facts.append(("checksums", f"{right} of {len(entries)} files are unchanged"))
+        if changed:
+            report.problems.append(
+                f"{len(changed)} of {len(entries)} files do not have the checksum in {MANIFEST}: "
+                f"{some(changed)}: run {again}"
+            )
+
+
+def _build(report: Report, settings: dict) -> BaseSegDataset | None:
+    """The data set, None when it cannot be read: the report says why."""
+    init_default_scope("mmseg")
+    try:
+        dataset = DATASETS.build({**copy.deepcopy(settings), "lazy_init": True})
+        if isinstance(dataset, BaseSegDataset) and not isinstance(dataset, AnomalySegDataset):
+            missing = missing_counterparts(dataset)
+            if missing:
+                report.problems.append(
+                    f"{len(missing)} files are missing beside those that are there: "
+                    f"{some(missing)}: complete the download, or prepare the data again"
+                )
+        dataset.full_init()
+    except (InputError, FileNotFoundError) as error:
+        report.problems.append(str(error))
+        return None
+    return dataset
+
+
+def _report_files(
+    report: Report, dataset: BaseSegDataset, items: list, root: Path, public: int | None
+) -> None:
+    for attribute in ("layout", "version", "split"):
+        value = getattr(dataset, attribute, None)
+        if value is not None:
+            report.facts.append((attribute, str(value)))
+    count = f"{len(items)}"
+    if public is not None and public != len(items):
+        count += f", but the public benchmark has {public}: figures cannot be compared"
+        report.ready += f" ({len(items)} of {public} images: its figures cannot be compared)"
+    report.facts += [("images", count), ("labels", str(len({i["seg_map_path"] for i in items})))]
+    used = [item[key] for item in items for key in ("img_path", "seg_map_path")]
+    used += [root / file for file in (MANIFEST, JOURNAL, VERSION_FILE, FRAME_LIST)]
+    unused = unused_files(root, [*used, dataset.ann_file or root])
+    report.facts.append(("not used", f"{len(unused)} files: {some(unused)}" if unused else "none"))
+
+
+def _report_survey(report: Report, found: Survey, dataset: BaseSegDataset, root: Path) -> None:
+    sizes = [f"{h} x {w} ({number})" for (h, w), number in found.sizes.most_common()]
+    unknown, known, ignored = found.count(UNKNOWN_LABEL), found.count(), found.count(IGNORE_LABEL)
+    total = sum(found.pixels.values())
+    share = f"{_percent(unknown, known + unknown)} of the known and unknown pixels"
+    without = [os.path.relpath(path, root) for path in found.without_unknown]
+    report.facts += [
+        ("sizes", some(sizes) or "none"),
+        ("unknown", f"{unknown} pixels, {share}"),
+        ("ignored", f"{ignored} pixels, {_percent(ignored, total)} of all"),
+        ("without unknown", f"{len(without)} images: {some(without)}" if without else "none"),
+    ]
+    report.values = [
+        (str(value), _meaning(value, found, dataset), str(number), _percent(number, total))
+        for value, number in sorted(found.pixels.items())
+    ]
+    if total and not unknown:
+        report.problems.append(
+            "no label file holds an unknown pixel: nothing can be measured: take the test labels"
+        )
+    _report_faults(report, found)
+
+
+def _report_faults(report: Report, found: Survey) -> None:
+    wrong = [f"{path} {values}" for path, values in found.wrong.items()]
+    for faults, what, mend in (
+        (found.unreadable, "cannot be read", "unpack the download again"),
+        (wrong, "hold label values that are not allowed", "take the labels of the benchmark"),
+        (found.unequal, "are not as large as their image", "take images and labels of one source"),
+    ):
+        if faults:
+            report.facts.append((what, f"{len(faults)} files"))
+            report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {mend}")
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.3g} %" if whole else "-"
+
+
+def _meaning(value: int, found: Survey, dataset: BaseSegDataset) -> str:
+    if value not in found.meanings:
+        return "not allowed"
+    label, classes = found.meanings[value], dataset.metainfo.get("classes") or ()
+    if label not in (UNKNOWN_LABEL, IGNORE_LABEL):
+        name = classes[label] if label < len(classes) else str(label)
+        return "known" if name == "known" else f"known: {name}"
+    kind = "unknown" if label == UNKNOWN_LABEL else "ignored"
+    names = getattr(dataset, "file_classes", ())  # of the ids in the label files
+    index = value - int(dataset.reduce_zero_label or False)
+    return f"{kind}: {names[index]}" if 0 <= index < len(names) else kind

@@ -1,0 +1,67 @@
+"""Images and labels that belong together, all of them there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmosr.datasets.anomaly_dataset import find_labels as find_files
+from mmosr.datasets.anomaly_dataset import some
+from mmosr.utils import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Two folders of which the files belong together whose paths differ in their ending alone.
+
+    Args:
+        images: Folder of the images.
+        labels: Folder of the labels.
+        image_ending: How the images end, extension included.
+        label_ending: The same for the labels.
+    """
+
+    images: Path
+    labels: Path
+    image_ending: str = ".png"
+    label_ending: str = ".png"
+
+
+def pair_splits(name: str, splits: Sequence[Split]) -> list[list[tuple[str, Path, Path]]]:
+    """Find ``(key, image, label)`` of each split, sorted by key: the path without its ending.
+
+    Raises:
+        InputError: A split is empty, or files are missing: how many, and which.
+    """
+    found, missing, total = [], [], 0
+    for split in splits:
+        images = find_files(split.images, split.image_ending)
+        labels = find_files(split.labels, split.label_ending)
+        keys = sorted({*images, *labels})
+        if not keys:
+            raise InputError(
+                f"{name}: neither {split.images} holds a '*{split.image_ending}' nor "
+                f"{split.labels} a '*{split.label_ending}' file: give the folder that the "
+                "download was unpacked in; see docs/data.md"
+            )
+        missing += [split.images / f"{k}{split.image_ending}" for k in keys if k not in images]
+        missing += [split.labels / f"{k}{split.label_ending}" for k in keys if k not in labels]
+        found.append([(k, images[k], labels[k]) for k in keys if k in images and k in labels])
+        total += 2 * len(keys)
+    require_all(name, missing, total)
+    return found
+
+
+def require_all(name: str, missing: Sequence[object], total: int) -> None:
+    """Refuse to go on without some of the files.
+
+    Raises:
+        InputError: Some are missing: how many, the first ones, and the mend.
+    """
+    if missing:
+        raise InputError(
+            f"{name}: {len(missing)} of {total} files are missing: "
+            f"{some([str(path) for path in missing])}: complete the download, or unpack it again; "
+            "see docs/data.md"
+        )

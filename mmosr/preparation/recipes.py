@@ -1,0 +1,229 @@
+"""Which files of a public download make the folder of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmseg.datasets import BDD100KDataset
+
+from mmosr.datasets.anomaly_dataset import AnomalySegDataset
+from mmosr.datasets.bdd_anomaly import UNKNOWN_IDS, split_lists
+from mmosr.datasets.lost_and_found import LostAndFoundDataset
+from mmosr.datasets.road_anomaly import FRAME_LIST, RoadAnomalyDataset
+from mmosr.datasets.segment_me_if_you_can import RoadAnomaly21Dataset, RoadObstacle21Dataset
+from mmosr.datasets.street_hazards import StreetHazardsDataset
+from mmosr.runs.progress import progress
+from mmosr.utils import InputError
+
+from .convert import move_void
+from .fishyscapes import plan_lost_and_found, plan_static
+from .pairs import Split, pair_splits
+from .plan import Output, Plan
+from .request import Request
+
+DEMO = "python tools/dataset_converters/make_demo_scenes.py"
+_ARCHIVES = {
+    ".zip": "unzip {} -d FOLDER",
+    ".tar": "tar -xf {} -C FOLDER",
+    ".gz": "tar -xf {} -C FOLDER",
+    ".tgz": "tar -xf {} -C FOLDER",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the folder of a data set is planned.
+
+    Args:
+        plan: Finds the sources, all of them, and lists the outputs.
+        images: Number of images in the public benchmark.
+        takes: The options it has, beside copying.
+        needs: Those that must be given.
+    """
+
+    plan: Callable[[Request], Plan]
+    images: int
+    takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+
+def make_plan(name: str, request: Request) -> Plan:
+    """List the files of the folder of a data set; nothing is written.
+
+    Args:
+        name: One of :data:`RECIPES`.
+        request: Folders and options.
+
+    Raises:
+        InputError: No such data set, the download is not there, is an archive or lacks files, the
+            folders lie within each other, or an option is missing or has no meaning here.
+    """
+    if name == "demo":
+        raise InputError(f"the demo scenes are drawn, not downloaded: run {DEMO} {request.folder}")
+    if name not in RECIPES:
+        raise InputError(f"no data set '{name}': choose from {', '.join([*RECIPES, 'demo'])}")
+    recipe = RECIPES[name]
+    for option, value in request.options().items():
+        flag = "--" + option.replace("_", "-")
+        if value is None and option in recipe.needs:
+            raise InputError(f"{name} needs {flag}; see docs/data.md")
+        if value is not None and option not in recipe.takes:
+            raise InputError(f"{name} has no option {flag}: leave it out")
+    for download in filter(None, (request.source, request.images)):
+        _check_download(download)
+        _check_apart(download, request.folder)
+    return recipe.plan(request)
+
+
+def _check_download(folder: Path) -> None:
+    if folder.is_file() and folder.suffix.lower() in _ARCHIVES:
+        command = _ARCHIVES[folder.suffix.lower()].format(folder)
+        raise InputError(f"{folder} is an archive: unpack it first, {command}, and give the folder")
+    if not folder.is_dir():
+        raise InputError(f"folder {folder} does not exist: give the folder of the download")
+
+
+def _check_apart(download: Path, folder: Path) -> None:
+    source, target = download.resolve(), folder.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise InputError(
+            f"{folder} and the download {download} lie within each other: choose another folder "
+            "for the prepared data, the download is never changed"
+        )
+
+
+def _links(dataset: AnomalySegDataset) -> list[Output]:
+    """The images and labels of a data set, at the same places as in the download."""
+    files = [Path(path) for pair in sorted(dataset.find_pairs()) for path in pair]
+    return [Output(file.relative_to(dataset.root).as_posix(), (file,)) for file in files]
+
+
+def _plan(name: str, request: Request, outputs: Sequence[Output], **kwargs) -> Plan:
+    return Plan(name, request.source, tuple(outputs), copy=request.copy, **kwargs)
+
+
+def _plan_road_anomaly(request: Request) -> Plan:
+    dataset = RoadAnomalyDataset(request.source, lazy_init=True)
+    outputs = _links(dataset)
+    if dataset.layout == "original":
+        outputs.append(Output(FRAME_LIST, (request.source / FRAME_LIST,)))
+    return _plan("road_anomaly", request, outputs)
+
+
+def _plan_road_anomaly_21(request: Request) -> Plan:
+    dataset = RoadAnomaly21Dataset(request.source, lazy_init=True)
+    return _plan("road_anomaly_21", request, _links(dataset))
+
+
+def _plan_road_obstacle_21(request: Request) -> Plan:
+    dataset = RoadObstacle21Dataset(request.source, lazy_init=True)
+    return _plan("road_obstacle_21", request, _links(dataset))
+
+
+def _plan_lost_and_found(request: Request) -> Plan:
+    """The test split, and the training split where the download has it."""
+    outputs = _links(LostAndFoundDataset(request.source, split="test", lazy_init=True))
+    if any((request.source / kind / "train").is_dir() for kind in ("leftImg8bit", "gtCoarse")):
+        outputs += _links(LostAndFoundDataset(request.source, split="train", lazy_init=True))
+    return _plan("lost_and_found", request, outputs)
+
+
+def _plan_street_hazards(request: Request) -> Plan:
+    """The test split, and those of ``streethazards_train.tar`` where it was unpacked too."""
+    splits = []
+    for name in ("test", "train", "val"):
+        prefix = StreetHazardsDataset(
+            data_root=str(request.source), split=name, lazy_init=True
+        ).data_prefix
+        folders = Path(prefix["img_path"]), Path(prefix["seg_map_path"])
+        if name == "test" or any(folder.is_dir() for folder in folders):
+            splits.append(Split(*folders))
+    pairs = [pair for split in pair_splits("street_hazards", splits) for pair in split]
+    files = [file for _, *both in pairs for file in both]
+    outputs = [Output(file.relative_to(request.source).as_posix(), (file,)) for file in files]
+    return _plan("street_hazards", request, outputs)
+
+
+def _plan_bdd_anomaly(request: Request) -> Plan:
+    """Either release of BDD100K's segmentation; the lists are made of the labels."""
+    layouts = [
+        (folder / "images", folder / "labels", "_train_id.png")
+        for folder in (request.source, request.source / "seg", request.source / "bdd100k/seg")
+    ] + [
+        (folder / "images/10k", folder / "labels/sem_seg/masks", ".png")
+        for folder in (request.source, request.source / "bdd100k")
+    ]
+    found = [layout for layout in layouts if (layout[1] / "train").is_dir()]
+    images, labels, ending = (found or layouts)[0]
+    folders = ("train", "val")
+    splits = [Split(images / f, labels / f, ".jpg", ending) for f in folders]
+    outputs, label_files = [], []
+    for folder, pairs in zip(folders, pair_splits("bdd_anomaly", splits), strict=True):
+        for key, image, label in pairs:
+            outputs += [
+                Output(f"images/{folder}/{key}.jpg", (image,)),
+                Output(f"labels/{folder}/{key}_train_id.png", (label,)),
+            ]
+            label_files.append(label)
+    ids = tuple(sorted(set(request.unknown_ids or UNKNOWN_IDS)))
+    classes = BDD100KDataset.METAINFO["classes"]
+    if not set(ids) <= set(range(len(classes))):
+        raise InputError(f"--unknown-ids {ids}: expected train ids from 0 to {len(classes) - 1}")
+    return _plan(
+        "bdd_anomaly",
+        request,
+        outputs,
+        last=tuple(_lists(request.folder, ids, tuple(label_files))),
+        options=dict(unknown_ids=list(ids)),
+        dataset=dict(unknown_classes=[classes[index] for index in ids]),
+    )
+
+
+def _lists(folder: Path, ids: tuple[int, ...], labels: tuple[Path, ...]) -> Iterator[Output]:
+    """The three lists; the labels are read once, when the first list has to be made."""
+    lists: dict[str, list[str]] = {}
+
+    def write(split: str, path: Path) -> None:
+        if not lists:
+            lists.update(split_lists(folder, ids, lambda names: progress(names, "split")))
+        path.write_text("".join(f"{name}\n" for name in lists[split]), encoding="utf-8")
+
+    how = f"images by the unknown train ids {', '.join(map(str, ids))}"
+    for split in ("train", "val", "test"):
+        yield Output(f"{split}.txt", labels, how, lambda path, split=split: write(split, path))
+
+
+def _plan_camvid(request: Request) -> Plan:
+    """SegNet's tutorial, its folder ``CamVid`` or the one that holds it."""
+    root = request.source
+    if not (root / "test").is_dir() and (root / "CamVid").is_dir():
+        root = root / "CamVid"
+    names = ("train", "val", "test")
+    ending = ".jpg" if next((root / "test").glob("*.[jJ][pP][gG]"), None) else ".png"
+    splits = [Split(root / name, root / f"{name}annot", ending) for name in names]
+    outputs = []
+    for name, pairs in zip(names, pair_splits("camvid", splits), strict=True):
+        for key, image, label in pairs:
+            outputs += [
+                Output(f"images/{name}/{key}{ending}", (image,)),
+                Output(f"labels/{name}/{key}.png", (label,), "void 11 to 255", move_void(label)),
+            ]
+    # Images are not re-encoded, which would change the figures.
+    return _plan("camvid", request, outputs)
+
+
+RECIPES: dict[str, Recipe] = {
+    "fishyscapes_lost_and_found": Recipe(plan_lost_and_found, 100, ("images",), ("images",)),
+    "fishyscapes_static": Recipe(
+        plan_static, 30, ("images", "version"), needs=("images", "version")
+    ),
+    "road_anomaly": Recipe(_plan_road_anomaly, 60),
+    "road_anomaly_21": Recipe(_plan_road_anomaly_21, 10),
+    "road_obstacle_21": Recipe(_plan_road_obstacle_21, 30),
+    "lost_and_found": Recipe(_plan_lost_and_found, 1203),
+    "street_hazards": Recipe(_plan_street_hazards, 1500),
+    "bdd_anomaly": Recipe(_plan_bdd_anomaly, 810, ("unknown_ids",)),
+    "camvid": Recipe(_plan_camvid, 233),
+}

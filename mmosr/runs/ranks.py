@@ -1,0 +1,127 @@
+"""What the processes of a distributed run have to do together: share, wait, and fail."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from mmengine.dist import (
+    all_gather_object,
+    broadcast_object_list,
+    get_dist_info,
+    get_world_size,
+    is_main_process,
+)
+
+from mmosr.utils import InputError
+from mmosr.utils.cli import explain
+
+from .files import atomic_write
+
+T = TypeVar("T")
+_SECONDS_OF_A_SLOW_FOLDER = 30  # network file systems show a new file after a while
+
+
+def together(function: Callable[[], T]) -> T:
+    """Call a function on every rank and wait for all; an error on one is an error on all.
+
+    Raises:
+        InputError: On the ranks without an error of their own, naming the one that has it.
+    """
+    error = result = None
+    try:
+        result = function()
+    except Exception as failure:  # raised again at once, but on all ranks
+        error = failure
+    texts = all_gather_object(None if error is None else reason(error))
+    if error is not None:
+        raise error
+    for rank, text in enumerate(texts):
+        if text is not None:
+            raise InputError(f"process {rank} failed: {text}")
+    return result
+
+
+def from_first(function: Callable[[], T]) -> T:
+    """What the first rank computes, on every rank; all must call this together."""
+    box = [together(function if is_main_process() else lambda: None)]
+    broadcast_object_list(box)
+    return box[0]
+
+
+def share(items: Sequence[T]) -> Sequence[T]:
+    """The items of this rank: each item belongs to one rank, and none is repeated."""
+    rank, world_size = get_dist_info()
+    return items[rank::world_size]
+
+
+def reason(error: Exception) -> str:
+    """One line for any error."""
+    return explain(error) or f"{type(error).__name__}: {error}"
+
+
+class FailureNote:
+    """A file that tells the other ranks at once that one has failed.
+
+    Ranks work for hours without meeting. One that fails would otherwise wait for the others, or
+    they would hang waiting for it.
+
+    Args:
+        folder: On a file system that all ranks see.
+
+    Raises:
+        InputError: A rank does not see the folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._alone = get_world_size() == 1
+        self._path = folder / f".failed-{from_first(lambda: uuid.uuid4().hex)}"
+        if not self._alone:
+            self._check_shared(folder)
+
+    def _check_shared(self, folder: Path) -> None:
+        probe = self._path.with_name(self._path.name.replace("failed", "shared"))
+
+        def make() -> None:
+            folder.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+
+        from_first(make)
+        try:
+            together(lambda: _wait_for(probe))
+        finally:
+            if is_main_process():
+                probe.unlink(missing_ok=True)
+
+    def write(self, error: Exception) -> None:
+        """Tell the others; the first to fail is the one they name."""
+        if not self._alone and not self._path.exists():
+            with atomic_write(self._path) as temporary:
+                temporary.write_text(f"process {get_dist_info()[0]} failed: {reason(error)}")
+
+    def check(self) -> None:
+        """Fail where another rank has failed.
+
+        Raises:
+            InputError: With the error of that rank.
+        """
+        if not self._alone and self._path.exists():
+            raise InputError(self._path.read_text())
+
+    def remove(self) -> None:
+        """Take the note away; call it when all ranks have met."""
+        self._path.unlink(missing_ok=True)
+
+
+def _wait_for(path: Path) -> None:
+    end = time.monotonic() + _SECONDS_OF_A_SLOW_FOLDER
+    while not path.exists():
+        if time.monotonic() > end:
+            raise InputError(
+                f"output folder '{path.parent}' is not shared: the first process has made it, and "
+                "this one does not see it; choose an --out that all machines see"
+            )
+        time.sleep(0.1)

@@ -1,0 +1,172 @@
+"""Both Fishyscapes sets, whose downloads hold no images."""
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from mmosr.preparation import Request, Summary, make_plan, write_plan
+from mmosr.utils import InputError
+
+from . import downloads
+from .downloads import SIZE, read, snapshot, write_picture
+from .support import pairs_of, prepare, refused, targets
+
+
+class TestFishyscapesLostAndFound:
+    name = "fishyscapes_lost_and_found"
+    names = ("0000_01_Some_Street_a_000000_000030", "0001_04_Some_Street_d_000000_000030")
+
+    @pytest.fixture
+    def base(self, tmp_path):
+        return downloads.lost_and_found(tmp_path / "lost_and_found")
+
+    def test_images_of_both_splits(self, raw, data, base, mmseg_scope):
+        downloads.fishyscapes_lost_and_found(raw)
+        before = snapshot(raw), snapshot(base)
+        content = prepare(self.name, raw, data, images=base)
+        assert (snapshot(raw), snapshot(base)) == before
+        ids = [name[5:] for name in self.names]
+        images = [
+            base / "leftImg8bit" / split / f"street_{letter}" / f"{ident}_leftImg8bit.png"
+            for split, letter, ident in zip(("test", "train"), "ad", ids, strict=True)
+        ]
+        assert targets(data) == {
+            **{f"labels/{n}.png": str(raw / f"{n}_labels.png") for n in self.names},
+            **{f"original/{n}.png": str(i) for n, i in zip(self.names, images, strict=True)},
+        }
+        assert content["outputs"][f"original/{self.names[1]}.png"]["sources"] == [
+            f"../lost_and_found/leftImg8bit/train/street_d/{ids[1]}_leftImg8bit.png"
+        ]
+        assert pairs_of(self.name, data) == [
+            (data / "original" / f"{n}.png", data / "labels" / f"{n}.png") for n in self.names
+        ]
+
+    def test_folder_of_the_images_itself(self, raw, data, base):
+        downloads.fishyscapes_lost_and_found(raw)
+        assert len(prepare(self.name, raw, data, images=base / "leftImg8bit")["outputs"]) == 4
+
+    def test_missing_images(self, raw, data, base):
+        downloads.fishyscapes_lost_and_found(raw)
+        for path in (base / "leftImg8bit" / "train").rglob("*_d_*.png"):
+            path.unlink()
+        message = (
+            "1 of 2 label files have no image: expected .*04_Some_Street_d_000000_000030.*both"
+        )
+        refused(self.name, Request(raw, data, images=base), message)
+
+    def test_no_labels(self, raw, data, base):
+        raw.mkdir()
+        refused(self.name, Request(raw, data, images=base), "holds no label file")
+
+    def test_images_must_be_given(self, raw, data):
+        downloads.fishyscapes_lost_and_found(raw)
+        refused(self.name, Request(raw, data), f"{self.name} needs --images")
+
+
+class TestFishyscapesStatic:
+    name = "fishyscapes_static"
+
+    @pytest.fixture
+    def cityscapes(self, tmp_path):
+        return tmp_path / "cityscapes"
+
+    @pytest.mark.parametrize("version", [1, 2, 3])
+    def test_composed_images(self, raw, data, cityscapes, version, mmseg_scope):
+        wanted = downloads.fishyscapes_static(raw, cityscapes)
+        before = snapshot(raw), snapshot(cityscapes)
+        content = prepare(self.name, raw, data, images=cityscapes, version=version)
+        assert (snapshot(raw), snapshot(cityscapes)) == before
+        for name, picture in wanted.items():
+            np.testing.assert_array_equal(read(data / "original" / name), picture)
+            label = raw / name.replace(".png", "_labels.png")
+            assert os.readlink(data / "labels" / name) == str(label)
+        assert (data / "VERSION.json").read_text() == f'{{"version": {version}}}\n'
+        assert content["options"] == content["dataset"] == {"version": version}
+        images = [image.name for image, _ in pairs_of(self.name, data, version=version)]
+        assert images == sorted(wanted)
+
+    def test_sums_are_clipped(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        ident = "frankfurt_000000_000294"
+        base = cityscapes / "leftImg8bit/val/frankfurt" / f"{ident}_leftImg8bit.png"
+        picture = np.zeros((*SIZE, 3), np.uint8)
+        picture[...] = (200, 10, 100)
+        assert cv2.imwrite(str(base), picture[..., ::-1])
+        overlay = np.zeros((*SIZE, 3), np.int16)
+        overlay[0, 0] = (100, -100, 7)
+        np.savez(raw / f"0000_{ident}_rgb.npz", rgb=overlay)
+        prepare(self.name, raw, data, images=cityscapes, version=1)
+        composed = read(data / "original" / f"0000_{ident}.png")
+        assert composed[0, 0].tolist() == [255, 0, 107]
+        assert (composed[1:] == (200, 10, 100)).all()
+
+    def test_another_version_is_made_anew(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        prepare(self.name, raw, data, images=cityscapes, version=2)
+        request = Request(raw, data, images=cityscapes, version=3)
+        assert write_plan(make_plan(self.name, request), data) == Summary(1, 4, 0)
+        assert (data / "VERSION.json").read_text() == '{"version": 3}\n'
+
+    def test_missing_files_are_all_named(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        next(raw.glob("0000_*.npz")).unlink()
+        next(cityscapes.rglob("frankfurt_000001_*.png")).unlink()
+        message = (
+            "2 of 6 files are missing: .*0000_frankfurt_000000_000294_rgb.npz, "
+            ".*frankfurt_000001_000294_leftImg8bit.png: complete the download"
+        )
+        refused(self.name, Request(raw, data, images=cityscapes, version=3), message)
+
+    def test_two_overlays_of_a_label(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        (raw / "old").mkdir()
+        (raw / "old" / "0000_frankfurt_rgb.npz").write_bytes(b"")
+        request = Request(raw, data, images=cityscapes, version=3)
+        refused(self.name, request, "0000_.*_labels.png has two overlays, .*old.*: keep one")
+
+    def test_image_twice(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        write_picture(cityscapes / "leftImg8bit/test/x/frankfurt_000001_000294_leftImg8bit.png")
+        request = Request(raw, data, images=cityscapes, version=3)
+        refused(self.name, request, "one image lies at .*test.*val.*: keep one")
+
+    def test_version_must_be_given(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        refused(self.name, Request(raw, data, images=cityscapes), f"{self.name} needs --version")
+        request = Request(raw, data, images=cityscapes, version=4)
+        refused(self.name, request, "no version 4: choose 1, 2 or 3")
+
+    def test_no_labels(self, raw, data, cityscapes):
+        downloads.fishyscapes_static(raw, cityscapes)
+        request = Request(cityscapes, data, images=cityscapes, version=3)
+        refused(self.name, request, "holds no NNNN_ID_labels.png: .*fs_val_v3.zip")
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda path: path.write_bytes(b"no archive"),
+            lambda path: path.write_bytes(path.read_bytes()[:-40]),
+            lambda path: path.write_bytes(b""),
+            lambda path: np.savez(path, image=np.zeros(3)),
+            lambda path: np.savez(path, rgb=np.array([None])),
+            lambda path: np.savez(path, rgb=np.zeros((2, 2, 3), np.int16)),
+        ],
+    )
+    def test_broken_overlay_halfway(self, raw, data, cityscapes, spoil):
+        """What was made until then is kept, and only the rest is made with the right file."""
+        wanted = downloads.fishyscapes_static(raw, cityscapes)
+        broken = next(raw.glob("0001_*.npz"))
+        right = broken.read_bytes()
+        spoil(broken)
+        plan = make_plan(self.name, Request(raw, data, images=cityscapes, version=3))
+        with pytest.raises(InputError, match=f"overlay {broken}"):
+            write_plan(plan, data)
+        made = sorted(p.name for p in data.rglob("*.png"))
+        assert made == [min(wanted)] * 2
+        before = {path: path.lstat().st_ino for path in data.rglob("*.png")}
+        broken.write_bytes(right)
+        assert write_plan(plan, data) == Summary(3, 2, 0)
+        assert all(path.lstat().st_ino == inode for path, inode in before.items())
+        np.testing.assert_array_equal(read(data / "original" / max(wanted)), wanted[max(wanted)])
