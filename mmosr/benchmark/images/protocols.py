@@ -7,15 +7,13 @@ be compared.
 
 from __future__ import annotations
 
-import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmosr.benchmark.pixels.protocols import find_entry
+from mmosr.benchmark.protocol_file import ProtocolFile
 
-_FILE = Path(__file__).with_name("protocols.json")
+_FILE = ProtocolFile(Path(__file__).with_name("protocols.json"))
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,12 @@ class ImageProtocol:
     @property
     def rules(self) -> dict[str, str]:
         """The rule of every reported figure, in words."""
-        rules = _content()["rules"]
-        return {name: rules[name] for name in ("all", *self.figures)}
+        return {name: _FILE.rules[name] for name in ("all", *self.figures)}
 
 
 def image_protocol_names() -> tuple[str, ...]:
     """Identifiers of all protocols."""
-    return tuple(entry["identifier"] for entry in _content()["protocols"])
+    return _FILE.names
 
 
 def load_image_protocol(name: str) -> ImageProtocol:
@@ -93,7 +90,7 @@ def load_image_protocol(name: str) -> ImageProtocol:
     Raises:
         InputError: There is no such protocol; the message names similar ones.
     """
-    entry = find_entry(_content()["protocols"], name)
+    entry = _FILE.entry(name)
     parts = {
         "figures": tuple(entry["figures"]),
         "published": tuple(_published(row) for row in entry["published"]),
@@ -104,8 +101,3 @@ def load_image_protocol(name: str) -> ImageProtocol:
 def _published(row: Mapping) -> PublishedFigures:
     figures = {name: (value[0], *value[1:], None)[:2] for name, value in row["figures"].items()}
     return PublishedFigures(**{**row, "figures": figures})
-
-
-@functools.cache
-def _content() -> dict:
-    return json.loads(_FILE.read_text(encoding="utf-8"))

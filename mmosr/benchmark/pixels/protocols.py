@@ -6,17 +6,13 @@ that moves a figure, so results of one identifier and version can be compared.
 
 from __future__ import annotations
 
-import difflib
-import functools
-import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmosr.benchmark.protocol_file import ProtocolFile
 from mmosr.evaluation.components import ComponentSizes
-from mmosr.utils import InputError
 
-_FILE = Path(__file__).with_name("protocols.json")
+_FILE = ProtocolFile(Path(__file__).with_name("protocols.json"))
 _BY_LABELS = "as the labels of the data set say"
 
 
@@ -76,15 +72,15 @@ class Protocol:
     @property
     def rules(self) -> dict[str, str]:
         """The rule of every figure in words; those of components only where they are counted."""
-        rules = dict(_content()["rules"]["pixel"])
+        rules = dict(_FILE.rules["pixel"])
         if self.components is not None:
-            rules |= _content()["rules"]["components"]
+            rules |= _FILE.rules["components"]
         return rules
 
 
 def protocol_names() -> tuple[str, ...]:
     """Identifiers of all protocols."""
-    return tuple(entry["identifier"] for entry in _content()["protocols"])
+    return _FILE.names
 
 
 def load_protocol(name: str) -> Protocol:
@@ -96,28 +92,13 @@ def load_protocol(name: str) -> Protocol:
     Raises:
         InputError: There is no such protocol; the message names similar ones.
     """
-    entry = find_entry(_content()["protocols"], name)
+    entry = _FILE.entry(name)
     sizes = entry["components"]
     parts = {
         "components": ComponentSizes(**sizes) if sizes else None,
         "published": tuple(Published(**row) for row in entry["published"]),
     }
     return Protocol(**{**entry, **parts})
-
-
-def find_entry(entries: Sequence[Mapping], name: str) -> Mapping:
-    """The protocol of an identifier among those of a file.
-
-    Raises:
-        InputError: There is no such protocol; the message names similar ones.
-    """
-    for entry in entries:
-        if entry["identifier"] == name:
-            return entry
-    names = [entry["identifier"] for entry in entries]
-    close = difflib.get_close_matches(str(name), names)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(names)}"
-    raise InputError(f"there is no protocol '{name}': {hint}")
 
 
 def custom_protocol(
@@ -131,8 +112,3 @@ def custom_protocol(
         components: Smallest components that count; None without component figures.
     """
     return Protocol("custom", 0, title, source, components)
-
-
-@functools.cache
-def _content() -> dict:
-    return json.loads(_FILE.read_text(encoding="utf-8"))
