@@ -1,13 +1,3 @@
-# Per pixel the fixed anchors detect better than the re-estimated ones of the paper: both are
-# reported.
-_base_ = "./softmax_deeplabv3plus_demo.py"
-model = dict(
-    score=["cac", "cac_reestimated"],
-    decode_head=dict(
-        type="mmosr.CACHead",
-        host="DepthwiseSeparableASPPHead",
-        classifier=dict(test_anchors="fixed"),
-        loss_decode=dict(_delete_=True, type="mmosr.CACLoss"),
-    ),
-)
-custom_hooks = [dict(type="mmosr.StepSeedHook"), dict(type="mmosr.FitHook")]
+_base_ = ["./softmax_deeplabv3plus_demo.py", "./_base_/methods/cac_pixels.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type

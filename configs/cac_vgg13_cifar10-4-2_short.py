@@ -1,3 +1,2 @@
-_base_ = "./softmax_vgg13_cifar10-4-2_short.py"
-model = dict(score=["cac", "cac_fixed"], head=dict(type="mmosr.CACClsHead"))
-custom_hooks = [dict(type="mmosr.StepSeedHook"), dict(type="mmosr.FitHook")]
+_base_ = ["./softmax_vgg13_cifar10-4-2_short.py", "./_base_/methods/cac_images_short.py"]
+globals().update(_base_.pop("method"))

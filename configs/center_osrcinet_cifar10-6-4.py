@@ -1,12 +1,2 @@
-# Center loss with learnt centres (CAC, table 5), beside the cross-entropy on the logits. Its weight
-# is that of Wen et al. (2016), as CAC gives none; a weight of 1 diverges at this rate.
-_base_ = "./softmax_osrcinet_cifar10-6-4.py"
-model = dict(
-    score=["cac"],
-    head=dict(
-        type="mmosr.CACClsHead",
-        classifier=dict(centres="learnt"),
-        loss=dict(type="mmosr.CenterLoss", loss_weight=0.003),
-    ),
-)
-custom_hooks = [dict(type="mmosr.StepSeedHook"), dict(type="mmosr.FitHook")]
+_base_ = ["./softmax_osrcinet_cifar10-6-4.py", "./_base_/methods/center_images.py"]
+globals().update(_base_.pop("method"))

@@ -1,2 +1,2 @@
-_base_ = "./softmax_wrn16-4_cifar10-6-4.py"
-model = dict(score=["cpn", "msp"], head=dict(type="mmosr.CPNClsHead"))
+_base_ = ["./softmax_wrn16-4_cifar10-6-4.py", "./_base_/methods/cpn_images.py"]
+globals().update(_base_.pop("method"))

@@ -1,12 +1,3 @@
-# L-GMM with synthetic outliers from random weights, on more scenes: how
-# mmosr/weights/lgmm-outliers_deeplabv3plus_demo.safetensors was made, see docs/quickstart.md.
-_base_ = "./lgmm-outliers_deeplabv3plus_demo.py"
-train_dataloader = dict(dataset=dict(data_root="data/demo_scenes_long/"))
-optim_wrapper = dict(optimizer=dict(lr=0.003))
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.04, begin=0, end=500, by_epoch=False),
-    dict(type="CosineAnnealingLR", eta_min=0.0, begin=500, end=8000, by_epoch=False),
-]
-train_cfg = dict(max_iters=8000, val_interval=2000)
-default_hooks = dict(checkpoint=dict(interval=1000))
-load_from = None
+# How mmosr/weights/lgmm-outliers_deeplabv3plus_demo.safetensors was made.
+_base_ = ["./lgmm-outliers_deeplabv3plus_demo.py", "./_base_/schedules/demo_long.py"]
+globals().update(_base_.pop("schedule"))

@@ -1,10 +1,3 @@
-_base_ = "./softmax_deeplabv3plus_camvid-carsign.py"
-model = dict(
-    score=["likelihood_ratio", "centred_energy", "likelihood"],
-    decode_head=dict(
-        type="mmosr.LGMMHead",
-        host="DepthwiseSeparableASPPHead",
-        classifier=dict(normalization="batch"),
-    ),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_deeplabv3plus_camvid-carsign.py", "./_base_/methods/lgmm_pixels_normalized.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type

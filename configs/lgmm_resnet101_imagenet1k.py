@@ -1,6 +1,2 @@
-_base_ = "./softmax_resnet101_imagenet1k.py"
-model = dict(
-    score=["likelihood_ratio", "centred_energy", "likelihood"],
-    head=dict(type="mmosr.LGMMClsHead"),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_resnet101_imagenet1k.py", "./_base_/methods/lgmm_images.py"]
+globals().update(_base_.pop("method"))

@@ -1,11 +1,3 @@
-# The normalisation was chosen with DeepLabV3+ (docs/results.md), not anew for this network.
-_base_ = "./softmax_segformer_camvid.py"
-model = dict(
-    score=["likelihood_ratio", "centred_energy", "likelihood"],
-    decode_head=dict(
-        type="mmosr.LGMMHead",
-        host="SegformerHead",
-        classifier=dict(normalization="batch"),
-    ),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_segformer_camvid.py", "./_base_/methods/lgmm_pixels_normalized.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type

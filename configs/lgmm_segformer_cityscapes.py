@@ -1,6 +1,3 @@
-_base_ = "./softmax_segformer_cityscapes.py"
-model = dict(
-    score=["likelihood", "likelihood_ratio"],
-    decode_head=dict(type="mmosr.LGMMHead", host="SegformerHead"),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_segformer_cityscapes.py", "./_base_/methods/lgmm_pixels.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type

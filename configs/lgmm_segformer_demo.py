@@ -1,10 +1,4 @@
-_base_ = "./softmax_segformer_demo.py"
-model = dict(
-    score=["likelihood", "likelihood_ratio"],
-    decode_head=dict(
-        type="mmosr.LGMMHead",
-        host="SegformerHead",
-        classifier=dict(embed_dims=64),
-    ),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_segformer_demo.py", "./_base_/methods/lgmm_pixels.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type
+model.decode_head.classifier = dict(embed_dims=64)

@@ -1,6 +1,2 @@
-_base_ = "./softmax_vgg13_cifar10-6-4_short.py"
-model = dict(
-    score=["likelihood_ratio", "centred_energy", "likelihood"],
-    head=dict(type="mmosr.LGMMClsHead", classifier=dict(normalization="layer")),
-)
-optim_wrapper = dict(constructor="mmosr.MixtureOptimWrapperConstructor")
+_base_ = ["./softmax_vgg13_cifar10-6-4_short.py", "./_base_/methods/lgmm_images_short.py"]
+globals().update(_base_.pop("method"))

@@ -1,2 +1,2 @@
-_base_ = "./softmax_resnet18_cifar10-6-4_strong.py"
-model = dict(score=["movr", "max_cosine"], head=dict(type="mmosr.MOvRClsHead"))
+_base_ = ["./softmax_resnet18_cifar10-6-4_strong.py", "./_base_/methods/movr_images.py"]
+globals().update(_base_.pop("method"))

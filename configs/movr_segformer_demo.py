@@ -1,9 +1,3 @@
-_base_ = "./softmax_segformer_demo.py"
-model = dict(
-    score=["movr", "max_cosine"],
-    decode_head=dict(
-        type="mmosr.MOvRHead",
-        host="SegformerHead",
-        loss_decode=dict(_delete_=True, type="mmosr.MOvRLoss", margin=0.5),
-    ),
-)
+_base_ = ["./softmax_segformer_demo.py", "./_base_/methods/movr_pixels.py"]
+globals().update(_base_.pop("method"))
+model.decode_head.host = _base_.model.decode_head.type

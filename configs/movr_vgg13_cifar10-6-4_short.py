@@ -1,6 +1,2 @@
-# Without the rotated images, which double the time of a step.
-_base_ = "./softmax_vgg13_cifar10-6-4_short.py"
-model = dict(
-    score=["movr", "max_cosine"],
-    head=dict(type="mmosr.MOvRClsHead", loss=dict(type="mmosr.MOvRLoss", margin=0.15)),
-)
+_base_ = ["./softmax_vgg13_cifar10-6-4_short.py", "./_base_/methods/movr_images_short.py"]
+globals().update(_base_.pop("method"))

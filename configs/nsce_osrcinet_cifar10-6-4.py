@@ -1,5 +1,2 @@
-_base_ = "./softmax_osrcinet_cifar10-6-4.py"
-model = dict(
-    score=["msp", "max_cosine", "energy"],
-    head=dict(type="mmosr.OpenSetClsHead", classifier=dict(type="mmosr.CosineClassifier")),
-)
+_base_ = ["./softmax_osrcinet_cifar10-6-4.py", "./_base_/methods/nsce_images.py"]
+globals().update(_base_.pop("method"))

@@ -1,8 +1,2 @@
-# Mixed behind the third of five stages.
-_base_ = "./softmax_vgg13_cifar10-4-2_short.py"
-model = dict(
-    type="mmosr.PROSER",
-    mix_at="stages.2",
-    score=["proser", "proser_margin", "msp"],
-    head=dict(type="mmosr.PROSERClsHead"),
-)
+_base_ = ["./softmax_vgg13_cifar10-4-2_short.py", "./_base_/methods/proser_images_vgg13.py"]
+globals().update(_base_.pop("method"))

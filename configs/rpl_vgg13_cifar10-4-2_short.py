@@ -1,3 +1,2 @@
-_base_ = "./softmax_vgg13_cifar10-4-2_short.py"
-# gamma = 1 learns slowly, see docs/baselines.md.
-model = dict(score=["rpl", "msp"], head=dict(type="mmosr.RPLClsHead", classifier=dict(gamma=32.0)))
+_base_ = ["./softmax_vgg13_cifar10-4-2_short.py", "./_base_/methods/rpl_images_short.py"]
+globals().update(_base_.pop("method"))

@@ -3,9 +3,10 @@ _base_ = [
     "./_base_/datasets/ade20k_512x512.py",
     "./_base_/schedules/sgd_160k.py",
     "./_base_/default_runtime.py",
+    "./_base_/methods/softmax.py",
 ]
 model = dict(
-    score=["msp", "max_logit", "entropy", "energy"],
+    score=_base_.pop("post_hoc"),
     data_preprocessor=dict(size=(512, 512)),
     decode_head=dict(num_classes=150),
     auxiliary_head=dict(num_classes=150),

@@ -1,21 +1,13 @@
-# For choosing settings: car and sign are unknown on the validation images; pedestrian and
-# bicyclist, the unknowns of the test, are ignored everywhere.
-_base_ = "./softmax_deeplabv3plus_camvid.py"
-unknown_classes = ("car", "sign")
-ignored_classes = ("pedestrian", "bicyclist")
-model = dict(decode_head=dict(num_classes=7))
-train_dataloader = dict(
-    dataset=dict(unknown_classes=unknown_classes, ignored_classes=ignored_classes)
-)
-val_dataloader = dict(
-    dataset=dict(
-        unknown_classes=unknown_classes, ignored_classes=ignored_classes, mark_unknown=True
-    )
-)
-test_dataloader = dict(
-    dataset=dict(
-        unknown_classes=unknown_classes,
-        ignored_classes=ignored_classes,
-        data_prefix=dict(img_path="images/val", seg_map_path="labels/val"),
-    )
+# For choosing settings.
+_base_ = [
+    "./_base_/models/deeplabv3plus_r18.py",
+    "./_base_/datasets/camvid-carsign.py",
+    "./_base_/schedules/sgd_short.py",
+    "./_base_/default_runtime.py",
+    "./_base_/methods/softmax.py",
+]
+model = dict(
+    score=_base_.pop("post_hoc"),
+    data_preprocessor=dict(size=(224, 224)),
+    decode_head=dict(num_classes=7),
 )

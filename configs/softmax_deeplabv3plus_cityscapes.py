@@ -3,9 +3,10 @@ _base_ = [
     "./_base_/datasets/cityscapes_769x769.py",
     "./_base_/schedules/sgd_80k.py",
     "./_base_/default_runtime.py",
+    "./_base_/methods/softmax.py",
 ]
 model = dict(
-    score=["msp", "max_logit", "entropy", "energy"],
+    score=_base_.pop("post_hoc"),
     data_preprocessor=dict(size=(769, 769)),
     decode_head=dict(align_corners=True),
     auxiliary_head=dict(align_corners=True),

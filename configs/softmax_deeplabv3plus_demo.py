@@ -5,17 +5,13 @@ _base_ = [
     "./_base_/models/deeplabv3plus_r34-2stages.py",
     "./_base_/datasets/demo.py",
     "./_base_/schedules/adamw_demo.py",
-    "./_base_/default_runtime.py",
+    "./_base_/demo_runtime.py",
+    "./_base_/methods/softmax.py",
 ]
 model = dict(
-    score=["msp", "max_logit", "entropy", "energy"],
+    score=_base_.pop("post_hoc"),
     data_preprocessor=dict(size=(96, 160)),
     decode_head=dict(num_classes=9),
-)
-default_hooks = dict(
-    logger=dict(interval=50),
-    checkpoint=dict(interval=200, max_keep_ckpts=2),
-    channels_last=dict(type="mmosr.ChannelsLastHook"),
 )
 # In so few steps a last layer that the start does not have learns rare classes at a higher rate only.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(conv_seg=dict(lr_mult=10.0))))

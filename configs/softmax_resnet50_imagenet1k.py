@@ -1,12 +1,9 @@
 # The rates are for 8 GPUs.
 _base_ = [
     "./_base_/models/resnet50.py",
-    "mmpretrain::_base_/datasets/imagenet_bs32.py",
+    "./_base_/datasets/imagenet_resnet.py",
     "./_base_/schedules/imagenet_sgd_100e.py",
     "./_base_/image_runtime.py",
+    "./_base_/methods/softmax.py",
 ]
-model = dict(score=["msp", "max_logit", "entropy", "energy"])
-train_dataloader = dict(
-    sampler=dict(type="mmosr.SeededInfiniteSampler"),
-    dataset=dict(pipeline=[dict(type="mmosr.SeedDraw"), *_base_.train_pipeline]),
-)
+model = dict(score=_base_.pop("post_hoc"))

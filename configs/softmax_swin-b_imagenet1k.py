@@ -1,12 +1,9 @@
 # The rates are for 16 GPUs.
 _base_ = [
     "./_base_/models/swin-b.py",
-    "mmpretrain::_base_/datasets/imagenet_bs64_swin_224.py",
+    "./_base_/datasets/imagenet_swin.py",
     "./_base_/schedules/imagenet_adamw_300e.py",
     "./_base_/image_runtime.py",
+    "./_base_/methods/softmax.py",
 ]
-model = dict(score=["msp", "max_logit", "entropy", "energy"])
-train_dataloader = dict(
-    sampler=dict(type="mmosr.SeededInfiniteSampler"),
-    dataset=dict(pipeline=[dict(type="mmosr.SeedDraw"), *_base_.train_pipeline]),
-)
+model = dict(score=_base_.pop("post_hoc"))

@@ -17,7 +17,7 @@ from mmosr.utils import InputError
 from .m2iosr_toy import FIRST, INFORMATION, SECOND, SGD, SIZE, C, J, batch, build, parts, stacked
 from .toy import fit, images, labelled, predict, random_labels
 
-CONFIG = Path(__file__).parents[2] / "configs" / "_base_" / "models" / "m2iosr_vgg13.py"
+CONFIG = Path(__file__).parents[2] / "configs" / "m2iosr_vgg13_cifar10.py"
 pytestmark = pytest.mark.usefixtures("mmpretrain_scope")
 
 
@@ -133,9 +133,7 @@ class TestModel:
             build(kl_weight=-1)
 
     def test_config(self):
-        config = Config.fromfile(CONFIG).model
-        config.head.num_classes = 10
-        model = MODELS.build(config)
+        model = MODELS.build(Config.fromfile(CONFIG).model)
 
         def count(*modules):
             return sum(p.numel() for module in modules for p in module.parameters())

@@ -63,10 +63,10 @@ def test_equals_the_one_of_mmsegmentation(name):
 
 def test_every_base_model_is_compared():
     ours = {path.stem for path in ROOT.glob("*.py")}
-    for_images = {"osrcinet", "wrn16-4", "crosr_vgg13", "m2iosr_vgg13", "swin-s", "swin-b"}
+    for_images = {"osrcinet", "wrn16-4", "crosr_vgg13", "swin-s", "swin-b"}
     for_images |= {f"resnet{depth}_cifar" for depth in (18, 34, 50, 101)}
     for_images |= {"resnet50", "resnet101"}
-    own = {"deeplabv3plus_r18", "deeplabv3plus_r34-2stages"}
+    own = {"deeplabv3plus_r18", "deeplabv3plus_r34-2stages", "segformer_mit-b0-half"}
     assert ours == set(MODELS_OF_MMSEG) | own | for_images
 
 

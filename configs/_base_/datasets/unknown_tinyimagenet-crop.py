@@ -1,12 +1,4 @@
 # TinyImageNet test images, cut at random to 32 x 32: ODIN's archive, whose patches of that size stay
 # as they are, or whole images.
-unknown_images = dict(
-    type="mmosr.UnknownImages",
-    data_root="data/ood/Imagenet",
-    with_label=False,
-    pipeline=[
-        dict(type="LoadImageFromFile"),
-        dict(type="mmosr.SeededCrop", size=32),
-        dict(type="PackInputs"),
-    ],
-)
+_base_ = "./unknown_lsun-crop.py"
+unknown_images = dict(data_root="data/ood/Imagenet")

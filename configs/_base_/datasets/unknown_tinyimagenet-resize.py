@@ -1,12 +1,4 @@
 # TinyImageNet test images, resized to 32 x 32: ODIN's archive, whose images stay as they are, or
 # whole images.
-unknown_images = dict(
-    type="mmosr.UnknownImages",
-    data_root="data/ood/Imagenet_resize",
-    with_label=False,
-    pipeline=[
-        dict(type="LoadImageFromFile"),
-        dict(type="Resize", scale=(32, 32), backend="pillow"),
-        dict(type="PackInputs"),
-    ],
-)
+_base_ = "./unknown_isun.py"
+unknown_images = dict(data_root="data/ood/Imagenet_resize")

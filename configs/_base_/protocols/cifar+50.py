@@ -1,12 +1,5 @@
-_base_ = ["../datasets/cifar10.py", "../datasets/unknown_cifar100.py"]
-split = dict(class_split="protocol_a/cifar+50", trial=0)
+_base_ = "./cifar+10.py"
+split = dict(class_split="protocol_a/cifar+50")
 train_dataloader = dict(dataset=split)
 val_dataloader = dict(dataset=split)
-test_dataloader = dict(
-    dataset=dict(
-        _delete_=True,
-        type="mmosr.OpenSetTestData",
-        known=dict(_base_.test_dataloader.dataset, **split),
-        unknown=dict(_base_.unknown_images, **split),
-    )
-)
+test_dataloader = dict(dataset=dict(known=split, unknown=split))

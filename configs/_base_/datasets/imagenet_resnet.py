@@ -1,0 +1,6 @@
+# ImageNet as mmpretrain trains ResNet on it, with augmentation that a resumed run repeats.
+_base_ = "mmpretrain::_base_/datasets/imagenet_bs32.py"
+train_dataloader = dict(
+    sampler=dict(type="mmosr.SeededInfiniteSampler"),
+    dataset=dict(pipeline=[dict(type="mmosr.SeedDraw"), *_base_.train_pipeline]),
+)

@@ -1,0 +1,3 @@
+# m-OvR with the head that tells rotated images apart.
+_base_ = "./movr_images.py"
+method = dict(model=dict(rotation_head=dict(type="mmosr.RotationHead")))
