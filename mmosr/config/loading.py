@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmosr.utils.cpu import warn_of_slow_bfloat16
 from mmosr.utils.environment import installed_version
 from mmosr.utils.errors import InputError
+from mmosr.utils.resources import find_config
 from mmosr.utils.threads import use_free_processors
 
 _RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
@@ -41,8 +42,9 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
     """Read a config file and apply the options of the command line.
 
     Args:
-        path: The config file. Bases such as ``'mmseg::_base_/...'`` are found under either name
-            of the OpenMMLab packages. A ``data_preprocessor`` at its top becomes the model's.
+        path: The config file, see :func:`~mmosr.utils.resources.find_config`. Bases such as
+            ``'mmseg::_base_/...'`` are found under either name of the OpenMMLab packages. A
+            ``data_preprocessor`` at its top becomes the model's.
         cfg_options: Dotted keys and their values.
 
     Raises:
@@ -57,7 +59,8 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
 
 def read_config(path: str | os.PathLike) -> Config:
     """The first part of :func:`load_config`: the file as it is."""
-    if not Path(path).is_file():
+    path = find_config(path)
+    if not path.is_file():
         raise InputError(f"config {path} does not exist")
     find_renamed_packages()
     try:

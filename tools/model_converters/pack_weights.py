@@ -10,17 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.engine.checkpoint import read_checkpoint
-from mmosr.engine.pack_weights import pack_weights
-from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.utils import InputError
-from mmosr.utils.cli import add_checkpoint_argument, add_trust_argument, run_tool
+from mmosr.utils.cli import add_checkpoint_argument, add_trust_argument, make_parser, run_tool
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser(__doc__)
     add_checkpoint_argument(parser)
     parser.add_argument("out", metavar="OUT", help="file to write, *.safetensors")
     parser.add_argument(
@@ -35,6 +30,11 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from weight_packing import pack_weights
+
+    from mmosr.engine.checkpoint import read_checkpoint
+    from mmosr.engine.packaged_weights import checkpoint_file
+
     out = Path(args.out).expanduser()
     if out.is_dir():
         raise InputError(f"{out} is a folder: give the name of a file")

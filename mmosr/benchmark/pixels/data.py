@@ -19,10 +19,11 @@ from mmosr.config.fit_loader import find_test_pipeline, loads_labels
 from mmosr.config.loading import check_data, load_config
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.utils import InputError
+from mmosr.utils.resources import resource
 
 from .protocols import Protocol, custom_protocol, load_protocol
 
-DEFINITIONS = Path(__file__).parents[3] / "configs" / "_base_" / "benchmarks"
+DEFINITIONS = resource("configs", "_base_", "benchmarks")
 OWN_TEST_DATA = "test"
 
 
