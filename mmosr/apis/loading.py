@@ -26,6 +26,7 @@ from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.runs.ranks import together
 from mmosr.scored_model import set_scores
+from mmosr.scores.entries import entry_configs
 from mmosr.utils import InputError
 
 from .image_loading import ImageLoader
@@ -72,38 +73,34 @@ class Loaded:
 
     @property
     def steps(self) -> list[dict]:
-        """The test pipeline without the steps that load labels.
-
-        Raises:
-            InputError: The config has none.
-        """
+        """The test pipeline without the steps that load labels; an InputError without one."""
         return inference_pipeline(self._built)
+
+    @property
+    def test_data(self) -> Mapping[str, Any]:
+        """Config of the data set of the test; empty when there is none."""
+        return self._test.get("dataset") or {}
 
     @property
     def batch_size(self) -> int:
         """Images of a batch in a test."""
-        return (self._given.get("test_dataloader") or {}).get("batch_size") or 1
+        return self._test.get("batch_size") or 1
 
     @property
     def workers(self) -> int:
         """Processes that load images in a test."""
-        return (self._given.get("test_dataloader") or {}).get("num_workers") or 0
+        return self._test.get("num_workers") or 0
 
     @property
-    def test_data(self) -> Mapping[str, Any]:
-        """Config of the data set that the config is tested on; empty when there is none."""
-        return (self._given.get("test_dataloader") or {}).get("dataset") or {}
+    def _test(self) -> Mapping[str, Any]:
+        return self._given.get("test_dataloader") or {}
 
     def set_scope(self) -> None:
         """Let names be looked up where the host of the model registers its parts."""
         set_scope(self._built)
 
     def image_loader(self) -> ImageLoader:
-        """Loads images for :attr:`steps` as the test data are.
-
-        Raises:
-            InputError: See :class:`~mmosr.apis.image_loading.ImageLoader`.
-        """
+        """Loads images for :attr:`steps` as the test data are loaded."""
         self.set_scope()
         return ImageLoader(self.steps, _known_data(self._built))
 
@@ -199,12 +196,9 @@ def load(
     set_scope(config)
     if scores:
         set_scores(config.model, scores if isinstance(scores, str) else list(scores))
-
-    def build() -> nn.Module:
-        return _build(config, checkpoint, _choose_device(device), trust)
-
     # A process that cannot load its model stops the others.
-    model = build() if launcher is None else together(build)
+    call = together if launcher is not None else lambda function: function()
+    model = call(lambda: _build(config, checkpoint, _choose_device(device), trust))
     return Loaded(model, checkpoint, given, config)
 
 
@@ -218,13 +212,7 @@ def init_model(
 ) -> nn.Module:
     """The model of :func:`load` alone, with its config as ``cfg``, as the hosts' functions give it.
 
-    Args:
-        config: See :func:`load`, as all others.
-        checkpoint: Checkpoint file.
-        device: Such as ``cpu`` or ``cuda:1``.
-        cfg_options: Settings merged into the config.
-        score: Anomaly score or scores in place of the config's.
-        trust: Allow a checkpoint that runs code when it is read.
+    The arguments are those of :func:`load`.
     """
     return load(config, checkpoint, score, device, cfg_options, trust).model
 
@@ -274,6 +262,5 @@ def _dataset_meta(config: Config) -> dict | None:
 
 def _without_score_names(model: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a model, of whose scores only those with options are left."""
-    scores = model.get("score") or []
-    scores = [scores] if isinstance(scores, (str, Mapping)) else scores
+    scores = entry_configs(model.get("score") or ())
     return {**model, "score": [score for score in scores if isinstance(score, Mapping)]}

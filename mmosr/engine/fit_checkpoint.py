@@ -31,17 +31,9 @@ from .checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
 from .fit import CLASSIFIER, fit_statistics, fittable_parts
 from .packaged_weights import SUFFIX, checkpoint_file, is_packaged
 
-# What the runner takes from the config; it gets no loop.
-_RUNNER_KEYS = (
-    "data_preprocessor",
-    "launcher",
-    "env_cfg",
-    "log_processor",
-    "log_level",
-    "default_scope",
-    "randomness",
-    "experiment_name",
-)
+# What the runner takes from the config besides the model; it gets no loop.
+_PROCESS_KEYS = ("data_preprocessor", "launcher", "env_cfg", "default_scope", "randomness")
+_LOG_KEYS = ("log_processor", "log_level", "experiment_name")
 
 
 @dataclass(frozen=True)
@@ -90,7 +82,7 @@ def fit_checkpoint(
     out = _output_file(checkpoint, out, cfg.work_dir)
     content = read_checkpoint(checkpoint, trust)
     fit_to_machine(cfg)
-    options = {key: cfg[key] for key in _RUNNER_KEYS if cfg.get(key) is not None}
+    options = {key: cfg[key] for key in _PROCESS_KEYS + _LOG_KEYS if cfg.get(key) is not None}
     runner = Runner(model=cfg.model, work_dir=cfg.work_dir, cfg=cfg, **options)
     model = unwrap(runner.model)
     names = load_to_fit(model, content, _choose_parts(model, scores), checkpoint)
@@ -117,20 +109,10 @@ def fit_checkpoint(
 def load_to_fit(
     model: nn.Module, content: dict, names: list[str], checkpoint: str | os.PathLike
 ) -> list[str]:
-    """Load the weights of a model whose statistics are to be fitted.
-
-    Args:
-        model: Not wrapped.
-        content: Of the checkpoint.
-        names: What is to be fitted.
-        checkpoint: Its name, for an error.
-
-    Returns:
-        The names, with the classifier before them if it is still to be fitted: the class scores
-        that other scores are fitted on need it.
-    """
+    """Load the weights, and put the classifier before ``names`` if it is still to be fitted."""
     load_weights(model, content, checkpoint)
     if CLASSIFIER in fittable_parts(model) and not model.classifier.fitted:
+        # The class scores that other scores are fitted on need it.
         names = list(dict.fromkeys([CLASSIFIER, *names]))
     return names
 
@@ -154,31 +136,24 @@ def _output_file(
 def _choose_parts(model: nn.Module, scores: Sequence[str] | None) -> list[str]:
     """Names of what is to be fitted."""
     fittable = fittable_parts(model)
-    if not scores:
-        if not fittable:
-            SCORES.import_from_location()
-            known = [name for name, part in SCORES.module_dict.items() if _is_fitted(part)]
-            raise InputError(
-                "no score of the config needs fitting: choose some with --scores, from "
-                f"{', '.join(sorted(known))}"
-            )
-        return list(fittable)
+    if not scores and not fittable:
+        SCORES.import_from_location()
+        parts = SCORES.module_dict.items()
+        known = sorted(n for n, p in parts if isinstance(p, type) and issubclass(p, FittedScore))
+        raise InputError(
+            "no score of the config needs fitting: choose some with --scores, from "
+            f"{', '.join(known)}"
+        )
     chosen = []
-    for name in scores:
-        if name in fittable:
-            chosen.append(name)
-        elif CLASSIFIER in fittable and name in model.own_scores:
-            chosen.append(CLASSIFIER)
-        else:
+    for name in scores or fittable:
+        is_own = CLASSIFIER in fittable and name in model.own_scores
+        if name not in fittable and not is_own:
             raise InputError(
                 f"score {name} needs no fitting: use tools/test.py --scores {name} on any "
                 "checkpoint"
             )
+        chosen.append(name if name in fittable else CLASSIFIER)
     return list(dict.fromkeys(chosen))
-
-
-def _is_fitted(part: object) -> bool:
-    return isinstance(part, type) and issubclass(part, FittedScore)
 
 
 def _build_loaders(runner: Runner, cfg: Config, names: Sequence[str]) -> dict:

@@ -169,15 +169,15 @@ def _gives_anomaly_figures(cfg: Config) -> bool:
 
 
 def _set_output(cfg: Config, folder: str) -> None:
-    if cfg.get("default_scope") != "mmpretrain":
-        for evaluator, _ in _evaluators(cfg):
-            evaluator.output_dir, evaluator.keep_results = folder, True
-        return
+    images = cfg.get("default_scope") == "mmpretrain"
     for evaluator, kind in _evaluators(cfg):
-        if kind is not None and issubclass(kind, OpenSetRecognitionMetric):
+        if not images:
+            evaluator.output_dir, evaluator.keep_results = folder, True
+        elif kind is not None and issubclass(kind, OpenSetRecognitionMetric):
             evaluator.out_file = os.path.join(folder, "images.csv")
             return
-    raise InputError(
-        "--out-dir gets the scores of images, which the evaluator does not read: set "
-        "test_evaluator=dict(type='mmosr.OpenSetRecognitionMetric') in the config"
-    )
+    if images:
+        raise InputError(
+            "--out-dir gets the scores of images, which the evaluator does not read: set "
+            "test_evaluator=dict(type='mmosr.OpenSetRecognitionMetric') in the config"
+        )

@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def run_trial(folder: Path) -> dict:
     check_data_of(trained, data)
     if trained is None:
         checkpoint = train(cfg, folder / "train")
-        name, sha256 = str(checkpoint.relative_to(folder)), file_hash(checkpoint)
+        name, sha256 = os.path.relpath(checkpoint, folder), file_hash(checkpoint)
     else:
         checkpoint = Path(trained["checkpoint"])
         name, sha256 = trained["checkpoint"], trained["checkpoint_sha256"]
@@ -102,12 +101,9 @@ def measure(
         for name, value in validated.items()
         if name.endswith(THRESHOLD)
     }
-    options = dict(
-        thresholds=thresholds,
-        topk=[1, 5] if classes > 5 else [1],
-        out_file=str(folder / IMAGES),
-    )
-    return evaluate(cfg, checkpoint, "test", folder, options), thresholds
+    topk, table = [1, 5] if classes > 5 else [1], str(folder / IMAGES)
+    options = dict(thresholds=thresholds, topk=topk, out_file=table)
+    return evaluate(cfg, checkpoint, "test", folder, **options), thresholds
 
 
 def train(cfg: Config, work_dir: Path) -> Path:
@@ -126,25 +122,16 @@ def train(cfg: Config, work_dir: Path) -> Path:
 
 
 def evaluate(
-    cfg: Config,
-    checkpoint: Path,
-    part: str,
-    folder: Path,
-    options: Mapping[str, Any] | None = None,
+    cfg: Config, checkpoint: Path, part: str, folder: Path, **options: Any
 ) -> dict[str, float]:
-    """Figures of the checkpoint on a part of the data.
+    """Figures of the checkpoint on a part of the data, ``val`` or ``test``.
 
-    Args:
-        cfg: Of the trial.
-        checkpoint: With the statistics of the scores.
-        part: ``val`` or ``test``.
-        folder: Of the trial.
-        options: Of the metric.
+    The options are those of the metric.
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder / part), part
     cfg.test_dataloader, cfg.test_cfg = cfg[f"{part}_dataloader"], {}
-    cfg.test_evaluator = dict(type=METRIC, **(options or {}))
+    cfg.test_evaluator = dict(type=METRIC, **options)
     found = testing_runner(cfg, checkpoint).test()
     return {name: float(value) for name, value in found.items()}
 

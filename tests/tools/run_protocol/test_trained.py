@@ -147,8 +147,8 @@ class TestTestTool:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--show-dir", "maps"], "a classifier of whole images has not: --out DIR writes"),
-            (["--show"], "a classifier of whole images has not: --out DIR writes"),
+            (["--show-dir", "maps"], "a classifier of whole images has none: --out-dir DIR writes"),
+            (["--show"], "a classifier of whole images has none: --out-dir DIR writes"),
             (
                 ["--out-dir", "maps", "--cfg-options", "test_evaluator.type=Accuracy"],
                 r"set test_evaluator=dict\(type='mmosr.OpenSetRecognitionMetric'\)",
