@@ -167,7 +167,7 @@ class MethodClsHead(OpenSetClsHead):
         InputError: ``loss`` is of another method, which would train silently.
     """
 
-    method_parts: ClassVar[MethodParts]
+    method: ClassVar[MethodParts]
 
     def __init__(
         self,
@@ -178,13 +178,11 @@ class MethodClsHead(OpenSetClsHead):
         **kwargs,
     ) -> None:
         name = type(self).__name__
-        loss = self.method_parts.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
+        loss = self.method.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
         if loss is not None:
             kwargs["loss"] = loss
-        super().__init__(
-            self.method_parts.classifier(classifier), in_channels, num_classes, **kwargs
-        )
-        self.method_parts.check_agreement(self.classifier, self.loss_module, name, "loss")
+        super().__init__(self.method.classifier(classifier), in_channels, num_classes, **kwargs)
+        self.method.check_agreement(self.classifier, self.loss_module, name, "loss")
 
 
 @MODELS.register_module()
@@ -194,7 +192,7 @@ class LGMMClsHead(MethodClsHead):
     The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy.
     """
 
-    method_parts = LGMM
+    method = LGMM
 
 
 @MODELS.register_module()
@@ -211,7 +209,7 @@ class CACClsHead(MethodClsHead):
         **kwargs: See :class:`MethodClsHead`.
     """
 
-    method_parts = CAC
+    method = CAC
 
     def __init__(self, *args, mirror_fit: bool = True, **kwargs) -> None:
         super().__init__(*args, mirror_fit=mirror_fit, **kwargs)
@@ -226,7 +224,7 @@ class MOvRClsHead(MethodClsHead):
     :class:`~mmosr.classification.RotationHead`, see :class:`OpenSetImageClassifier`.
     """
 
-    method_parts = MOVR
+    method = MOVR
 
 
 @MODELS.register_module()
@@ -236,7 +234,7 @@ class RPLClsHead(MethodClsHead):
     The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy.
     """
 
-    method_parts = RPL
+    method = RPL
 
 
 @MODELS.register_module()
@@ -247,4 +245,4 @@ class CPNClsHead(MethodClsHead):
     on the class scores is the distance-based one (DCE).
     """
 
-    method_parts = CPN
+    method = CPN

@@ -29,7 +29,7 @@ class PROSERClsHead(MethodClsHead):
     known classes, and the placeholders stay as they are.
     """
 
-    method_parts = MethodParts("mmosr.PlaceholderClassifier")
+    method = MethodParts("mmosr.PlaceholderClassifier")
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         for name in ("weight", "bias"):

@@ -147,19 +147,17 @@ class MethodHead(OpenSetHead):
         InputError: ``loss_decode`` is of another method, which would train silently.
     """
 
-    method_parts: ClassVar[MethodParts]
+    method: ClassVar[MethodParts]
 
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
         name = type(self).__name__
-        loss = self.method_parts.loss(
+        loss = self.method.loss(
             host_cfg.get("loss_decode"), classifier, name, "loss_decode", "mmosr.OpenSetHead"
         )
         if loss is not None:
             host_cfg["loss_decode"] = loss
-        super().__init__(host, self.method_parts.classifier(classifier), **host_cfg)
-        self.method_parts.check_agreement(
-            self.classifier, self.host.loss_decode, name, "loss_decode"
-        )
+        super().__init__(host, self.method.classifier(classifier), **host_cfg)
+        self.method.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
 
 
 @MODELS.register_module()
@@ -169,7 +167,7 @@ class LGMMHead(MethodHead):
     The arguments are those of :class:`MethodHead`; the loss is the host's cross-entropy.
     """
 
-    method_parts = LGMM
+    method = LGMM
 
 
 @MODELS.register_module()
@@ -181,7 +179,7 @@ class CACHead(MethodHead):
     re-estimates the anchors.
     """
 
-    method_parts = CAC
+    method = CAC
 
 
 @MODELS.register_module()
@@ -192,4 +190,4 @@ class MOvRHead(MethodHead):
     whose scale must be that of the classifier.
     """
 
-    method_parts = MOVR
+    method = MOVR
