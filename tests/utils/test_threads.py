@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmosr.config.loading import fit_to_machine
+from mmosr.config.machine import fit_to_machine
 from mmosr.utils import threads
 from mmosr.utils.threads import free_threads, measure_processors, wait_briefly
 
