@@ -9,20 +9,17 @@ bash tools/dist_benchmark.sh CONFIG CHECKPOINT 8 --datasets road_anomaly demo --
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument(
         "--datasets",
         nargs="+",
@@ -35,14 +32,12 @@ def parse_args() -> argparse.Namespace:
         "--scores", nargs="+", metavar="NAME", help="anomaly scores, instead of the config's own"
     )
     parser.add_argument("--out-dir", metavar="DIR", help="results; default: WORK_DIR/benchmark")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    cli.add_resume_argument(parser, "run")
     parser.add_argument(
         "--keep-maps", action="store_true", help="keep all score maps, in DIR/NAME/maps/*.npy"
     )
-    add_common_arguments(parser)
-    args = parser.parse_args(present_names({"--out": "--out-dir"}))
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    cli.add_common_arguments(parser)
+    return parser.parse_args(present_names({"--out": "--out-dir"}))
 
 
 def main() -> None:
@@ -65,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

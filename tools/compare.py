@@ -11,14 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import add_config_options, add_trust_argument, run_tool
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.make_parser(__doc__)
     parser.add_argument(
         "--model",
         nargs="+",
@@ -30,8 +28,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out-dir", default="outputs/comparison", help="default: %(default)s")
     parser.add_argument("--images", type=int, default=6, help="rows of the sheet; 0 for none")
     parser.add_argument("--title", default="", help="of the sheet")
-    add_config_options(parser)
-    add_trust_argument(parser)
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
     args = parser.parse_args(present_names({"--out": "--out-dir"}))
     if args.images < 0:
         parser.error(f"--images {args.images}: give 0 or more")
@@ -59,4 +57,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

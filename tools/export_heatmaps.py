@@ -13,21 +13,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import (
-    add_checkpoint_argument,
-    add_config_options,
-    add_trust_argument,
-    run_tool,
-)
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument("input", help="image, folder, glob pattern, or .txt list of images")
     parser.add_argument("--out-dir", default="outputs/heatmaps", help="default: %(default)s")
     parser.add_argument(
@@ -57,11 +50,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--cmap", default="inferno", help="matplotlib colour map; default: %(default)s"
     )
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    cli.add_device_argument(parser)
     parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted export")
-    add_config_options(parser)
-    add_trust_argument(parser)
+    cli.add_resume_argument(parser, "export")
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
     return parser.parse_args(present_names({"--score": "--scores"}))
 
 
@@ -92,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -12,20 +12,17 @@ bash tools/dist_fit_score.sh CONFIG CHECKPOINT 8 --scores sml mahalanobis
 """
 
 import argparse
-import os
 import shlex
 import sys
 
-from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument(
         "--scores",
         nargs="+",
@@ -37,10 +34,8 @@ def parse_args() -> argparse.Namespace:
         metavar="FILE",
         help="default: CHECKPOINT's name with _fitted; for mmosr://NAME in the work folder",
     )
-    add_common_arguments(parser)
-    args = parser.parse_args(present_names({"--score": "--scores"}))
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    cli.add_common_arguments(parser)
+    return parser.parse_args(present_names({"--score": "--scores"}))
 
 
 def main() -> None:
@@ -63,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

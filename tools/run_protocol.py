@@ -15,7 +15,7 @@ import argparse
 import re
 import sys
 
-from mmosr.utils.cli import add_config_options, run_tool
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
@@ -31,9 +31,7 @@ def trial_numbers(text: str) -> list[int]:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.make_parser(__doc__)
     parser.add_argument("protocol", help="identifier of a protocol, such as cifar10_6-4")
     parser.add_argument(
         "--method",
@@ -69,7 +67,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--resume", action="store_true", help="continue what is in --out-dir")
-    add_config_options(parser)
+    cli.add_config_options(parser)
     return parser.parse_args(present_names({"--out": "--out-dir"}))
 
 
@@ -102,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -11,21 +11,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import (
-    add_checkpoint_argument,
-    add_config_options,
-    add_trust_argument,
-    run_tool,
-)
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument("input", help="image, folder, glob pattern, or .txt list of images")
     parser.add_argument("--out", default="outputs/scores.csv", help="default: %(default)s")
     parser.add_argument(
@@ -34,11 +27,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--reject-threshold", type=float, help="first score above which an image is unknown"
     )
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    cli.add_device_argument(parser)
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
-    add_config_options(parser)
-    add_trust_argument(parser)
+    cli.add_resume_argument(parser, "run")
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
     return parser.parse_args(present_names({"--score": "--scores"}))
 
 
@@ -60,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -1,19 +1,18 @@
 """Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
 
 import argparse
-import os
 import sys
 
-from mmosr.utils.cli import add_checkpoint_argument, add_common_arguments, run_tool
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 RENAMED = {"--score": "--scores", "--out": "--out-dir"}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument(
         "--scores", nargs="+", metavar="NAME", help="anomaly scores, instead of the config's own"
     )
@@ -26,10 +25,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--show-dir", metavar="DIR", help="folder for the painted images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show an image")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation")
-    add_common_arguments(parser)
-    args = parser.parse_args(present_names(RENAMED))
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    cli.add_common_arguments(parser)
+    return parser.parse_args(present_names(RENAMED))
 
 
 def main() -> None:
@@ -53,4 +50,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -1,15 +1,14 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 
 import argparse
-import os
 import sys
 
-from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils import cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="config file")
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -19,10 +18,8 @@ def parse_args() -> argparse.Namespace:
         "or from the start when there is none",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
-    add_common_arguments(parser)
-    args = parser.parse_args()
-    os.environ.setdefault("LOCAL_RANK", str(args.local_rank))
-    return args
+    cli.add_common_arguments(parser)
+    return parser.parse_args()
 
 
 def main() -> None:
@@ -35,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmosr.evaluation import MAX_CELLS, ScoreHistogram, auroc, average_precision, fpr_at_tpr
-from mmosr.utils.cli import run_tool
+from mmosr.utils import cli
 
 IMAGE = 1024 * 2048  # pixels of an image of Cityscapes
 FIGURES = ("AUROC", "AP", "FPR95")
@@ -236,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_tool(main))
+    raise SystemExit(cli.run_tool(main))

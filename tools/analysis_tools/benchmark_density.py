@@ -8,7 +8,7 @@ the same run, in turns. The difference is taken against torch.distributions in f
 
 import argparse
 
-from mmosr.utils.cli import run_tool
+from mmosr.utils import cli
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_tool(main))
+    raise SystemExit(cli.run_tool(main))

@@ -8,8 +8,7 @@ same run, in turns, and must agree.
 
 import argparse
 
-from mmosr.utils import InputError
-from mmosr.utils.cli import run_tool
+from mmosr.utils import InputError, cli
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_tool(main))
+    raise SystemExit(cli.run_tool(main))

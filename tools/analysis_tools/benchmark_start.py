@@ -14,8 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mmosr.utils import InputError
-from mmosr.utils.cli import run_tool
+from mmosr.utils import InputError, cli
 
 TOOLS = Path(__file__).parents[1]
 UNIT = "import torch"
@@ -90,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -11,12 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import (
-    add_checkpoint_argument,
-    add_config_options,
-    add_trust_argument,
-    run_tool,
-)
+from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 # As in mmosr.analysis, which takes seconds to import.
@@ -27,11 +22,9 @@ CENTRES = ("auto", "train", "val", "test")
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file of an image classifier")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser, " of an image classifier")
+    cli.add_checkpoint_argument(parser)
     parser.add_argument("--out-dir", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--data-part", choices=PARTS, default="test", help="default: %(default)s")
     parser.add_argument(
@@ -58,10 +51,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--centre-images", type=int, default=2000, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    cli.add_device_argument(parser)
     parser.add_argument("--resume", action="store_true", help="keep the norms measured before")
-    add_config_options(parser)
-    add_trust_argument(parser)
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
     return parser.parse_args(present_names({"--out": "--out-dir"}))
 
 
@@ -88,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -10,11 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import make_parser, run_tool
+from mmosr.utils import cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+    parser = cli.make_parser(__doc__)
     parser.add_argument("name", metavar="NAME", help="a file of configs/_base_/benchmarks")
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder of the data set")
     parser.add_argument(
@@ -39,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

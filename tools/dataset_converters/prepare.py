@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from mmosr.utils.cli import make_parser, run_tool
+from mmosr.utils import cli
 
 # The keys of mmosr.preparation.RECIPES, for which the help need not wait.
 NAMES = (
@@ -29,7 +29,7 @@ NAMES = (
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+    parser = cli.make_parser(__doc__)
     parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(NAMES)}")
     parser.add_argument("source", metavar="SRC", type=Path, help="folder of the download")
     parser.add_argument("folder", metavar="DST", type=Path, help="folder to make")
@@ -82,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

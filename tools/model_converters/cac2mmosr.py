@@ -11,12 +11,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from mmosr.utils import InputError
-from mmosr.utils.cli import make_parser, run_tool
+from mmosr.utils import InputError, cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = make_parser(__doc__)
+    parser = cli.make_parser(__doc__)
     parser.add_argument("source", metavar="SRC", help="checkpoint of the release")
     parser.add_argument("out", metavar="DST", help="checkpoint to write")
     parser.add_argument(
@@ -53,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))
