@@ -1,6 +1,7 @@
-"""The map of the package: one registry a kind of part, each a child of mmengine's root registry.
+"""The map of the package: one registry per kind of part, each a child of mmengine's root registry.
 
-Every part is addressed as ``type='mmosr.Name'`` from any config, whatever its default scope.
+Every part is addressed as ``type='mmosr.Name'`` from any config, whatever its default scope. The
+locations are imported when a registry is first asked, and register its parts.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
@@ -12,8 +13,9 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
+
+_DATA = ["mmosr.datasets.members"]
 
 MODELS = Registry(
     "model",
@@ -27,20 +29,21 @@ MODEL_WRAPPERS = Registry(
     scope="mmosr",
     locations=["mmosr.classification"],
 )
-DATASETS = Registry(
-    "dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=["mmosr.datasets"]
-)
+DATASETS = Registry("dataset", parent=MMENGINE_DATASETS, scope="mmosr", locations=_DATA)
 DATA_SAMPLERS = Registry(
-    "data sampler", parent=MMENGINE_DATA_SAMPLERS, scope="mmosr", locations=["mmosr.datasets"]
+    "data sampler", parent=MMENGINE_DATA_SAMPLERS, scope="mmosr", locations=_DATA
 )
-TRANSFORMS = Registry(
-    "transform", parent=MMENGINE_TRANSFORMS, scope="mmosr", locations=["mmosr.datasets"]
+TRANSFORMS = Registry("transform", parent=MMENGINE_TRANSFORMS, scope="mmosr", locations=_DATA)
+METRICS = Registry(
+    "metric",
+    parent=MMENGINE_METRICS,
+    scope="mmosr",
+    locations=[
+        "mmosr.evaluation.open_set_metric",
+        "mmosr.evaluation.open_set_recognition_metric",
+    ],
 )
-METRICS = Registry("metric", parent=MMENGINE_METRICS, scope="mmosr", locations=["mmosr.evaluation"])
 HOOKS = Registry("hook", parent=MMENGINE_HOOKS, scope="mmosr", locations=["mmosr.engine"])
-VISUALIZERS = Registry(
-    "visualizer", parent=MMENGINE_VISUALIZERS, scope="mmosr", locations=["mmosr.visualization"]
-)
 OPTIM_WRAPPERS = Registry(
     "optimizer wrapper",
     parent=MMENGINE_OPTIM_WRAPPERS,

@@ -13,36 +13,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.apis import (
-    AnomalyInferencer,
-    ExportReport,
-    ExportSettings,
-    describe_run,
-    export_heatmaps,
-    find_images,
-    init_model,
-    load_config,
-)
-from mmosr.utils import InputError
-from mmosr.utils.cli import (
-    add_checkpoint_argument,
-    add_config_options,
-    add_trust_argument,
-    run_tool,
-)
-from mmosr.utils.threads import use_free_processors
-from mmosr.visualization import DEFAULT_CMAP, HeatmapStyle
+from mmosr.utils import cli
+from mmosr.utils.renamed_options import present_names
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file")
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument("input", help="image, folder, glob pattern, or .txt list of images")
     parser.add_argument("--out-dir", default="outputs/heatmaps", help="default: %(default)s")
-    parser.add_argument("--score", help="anomaly score, such as energy; default: the config's")
+    parser.add_argument(
+        "--scores", metavar="NAME", help="one anomaly score, such as energy; default: the config's"
+    )
     parser.add_argument(
         "--range",
         nargs=2,
@@ -65,36 +48,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--color-pred", action="store_true", help="also write x_pred_color.png")
     parser.add_argument("--alpha", type=float, default=0.5, help="weight of colours in overlays")
     parser.add_argument(
-        "--cmap", default=DEFAULT_CMAP, help="matplotlib colour map; default: %(default)s"
+        "--cmap", default="inferno", help="matplotlib colour map; default: %(default)s"
     )
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    cli.add_device_argument(parser)
     parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted export")
-    add_config_options(parser)
-    add_trust_argument(parser)
-    return parser.parse_args()
-
-
-def report(result: ExportReport, total: int, out_dir: Path) -> None:
-    for source, reason in result.failed.items():
-        # The reason of an unreadable image already names it.
-        named = reason if source in reason else f"image '{source}': {reason}"
-        print(f"failed: {named}", file=sys.stderr)
-    for source in result.not_finite:
-        print(f"warning: '{source}' has scores that are NaN or infinite", file=sys.stderr)
-    bounds = (
-        "per image" if result.value_range is None else "{:g} to {:g}".format(*result.value_range)
-    )
-    end = f", colour range {bounds}" if result.written else ""
-    print(f"{result.written} of {total} images exported to {out_dir}{end}")
-    if result.failed:
-        raise InputError(f"{len(result.failed)} of {total} images failed, see above")
+    cli.add_resume_argument(parser, "export")
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
+    return parser.parse_args(present_names({"--score": "--scores"}))
 
 
 def main() -> None:
     args = parse_args()
+    from mmosr import apis
+    from mmosr.apis.terminal import report_export
+    from mmosr.visualization import HeatmapStyle
+
     out_dir = Path(args.out_dir)
-    settings = ExportSettings(
+    settings = apis.ExportSettings(
         out_dir=out_dir,
         style=HeatmapStyle(args.cmap, args.alpha, args.colorbar),
         value_range=None if args.range is None else tuple(args.range),
@@ -104,16 +75,14 @@ def main() -> None:
         batch_size=args.batch_size,
         resume=args.resume,
     )
-    items = find_images(args.input, out_dir)
-    config = load_config(args.config, args.cfg_options)
-    model = init_model(
-        config, args.checkpoint, args.device, score=args.score, trust=args.trust_checkpoint
-    )
-    inferencer = AnomalyInferencer(model)
-    use_free_processors(measure_load=False)  # a resumed run shall give the same digits
-    run = describe_run(model.cfg, args.checkpoint, model.score_names[0], args.input)
-    report(export_heatmaps(inferencer, items, settings, run), len(items), out_dir)
+    items = apis.find_images(args.input, out_dir)
+    files, options = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)
+    loaded = apis.load(*files, args.scores, args.device, *options, launcher="none")
+    inferencer = apis.AnomalyInferencer(loaded)
+    run = apis.describe_run(loaded, loaded.model.score_names[0], args.input)
+    result = apis.export_heatmaps(inferencer, items, settings, run)
+    report_export(result, len(items), out_dir)
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

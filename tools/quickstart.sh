@@ -95,7 +95,7 @@ touch "$work/twin/finished"
 trap - EXIT TERM INT HUP
 
 say "4/4 test on scenes with unknown objects"
-python tools/compare.py --out "$work" --title "L-GMM with synthetic outliers, embedded scenes" \
+python tools/compare.py --out-dir "$work" --title "L-GMM with synthetic outliers, embedded scenes" \
     --model "L-GMM with outliers" "$gmm" "$(checkpoint gmm)" \
     --model "softmax twin" "$twin" "$(checkpoint twin)" \
     --cfg-options "test_dataloader.dataset.data_root=$data/" "val_dataloader.dataset.data_root=$data/" \

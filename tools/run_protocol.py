@@ -1,28 +1,22 @@
 """Train and test methods on all trials of a protocol, and report mean and standard deviation.
 
-python tools/run_protocol.py cifar10_6-4 --method configs/cac_osrcinet_cifar10-6-4.py --out DIR
+python tools/run_protocol.py cifar10_6-4 --method configs/cac_osrcinet_cifar10-6-4.py --out-dir DIR
 
 Any config of a method fits any protocol with the data of that protocol:
 
 python tools/run_protocol.py ood_cifar10_isun --data configs/_base_/protocols/ood_cifar10_isun.py \
-    --method configs/cac_osrcinet_cifar10-6-4.py --out DIR
+    --method configs/cac_osrcinet_cifar10-6-4.py --out-dir DIR
 
-A run that was stopped goes on with --resume; finished trials are kept. docs/protocols.md lists the
-protocols.
+A run that was stopped continues with --resume; finished trials are kept. docs/protocols.md lists
+the protocols.
 """
 
 import argparse
 import re
-import signal
 import sys
 
-from rich.console import Console
-
-from mmosr.benchmark.images import run_protocol
-from mmosr.benchmark.images.report import print_report
-from mmosr.utils.cli import add_config_options, run_tool
-
-LOG_WIDTH = 160  # of the table in a log, which has no width of its own
+from mmosr.utils import cli
+from mmosr.utils.renamed_options import present_names
 
 
 def trial_numbers(text: str) -> list[int]:
@@ -37,9 +31,7 @@ def trial_numbers(text: str) -> list[int]:
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.make_parser(__doc__)
     parser.add_argument("protocol", help="identifier of a protocol, such as cifar10_6-4")
     parser.add_argument(
         "--method",
@@ -67,31 +59,29 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--scores", nargs="+", metavar="NAME", help="anomaly scores, instead of the configs' own"
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser.add_argument("--out-dir", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument(
         "--trained",
         metavar="DIR",
-        help="--out of another run, whose checkpoints are tested where the training is the same",
+        help="results of another run, whose checkpoints are tested where the training is the same",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
-    parser.add_argument("--resume", action="store_true", help="continue what is in --out")
-    add_config_options(parser)
-    return parser.parse_args()
-
-
-def stop(number: int, frame: object) -> None:
-    """Leave by an exception, so that the running trial is ended."""
-    raise SystemExit(128 + number)
+    parser.add_argument("--resume", action="store_true", help="continue what is in --out-dir")
+    cli.add_config_options(parser)
+    return parser.parse_args(present_names({"--out": "--out-dir"}))
 
 
 def main() -> None:
     args = parse_args()
-    signal.signal(signal.SIGTERM, stop)  # as launchers and queues end a process
-    try:
+    from mmosr.benchmark.images import run_protocol
+    from mmosr.benchmark.images.report import print_report
+    from mmosr.utils.stopping import stoppable
+
+    with stoppable(args.out_dir):
         run = run_protocol(
             args.protocol,
             args.method,
-            args.out,
+            args.out_dir,
             args.trials,
             args.scores,
             data=args.data,
@@ -101,10 +91,7 @@ def main() -> None:
             resume=args.resume,
             cfg_options=args.cfg_options,
         )
-    except KeyboardInterrupt:
-        print(f"stopped; what is done is in {args.out}: add --resume to go on", file=sys.stderr)
-        raise SystemExit(128 + signal.SIGINT) from None
-    print_report(run, None if sys.stdout.isatty() else Console(width=LOG_WIDTH))
+    print_report(run)
     print("written:", *run.written, sep="\n  ")
     failed = sum(map(len, run.failures.values()))
     if failed:
@@ -113,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

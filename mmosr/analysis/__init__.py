@@ -13,11 +13,12 @@ from .interpolation import draw_pairs, interpolate, path_length
 from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm, to_norm
 from .measurements import NormSettings
 from .report import write_report
-from .representation import CENTRES, Measured, Settings, measure
+from .representation import CENTRES, RECORD, Measured, Settings, measure
 from .spaces import SPACES, UNITS, input_scale, space_function
 
 __all__ = [
     "CENTRES",
+    "RECORD",
     "SPACES",
     "UNITS",
     "Measured",

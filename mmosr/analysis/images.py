@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mmengine.config import Config
-from mmengine.registry import DATASETS
 from torch import Tensor
 
+from mmosr.apis import Loaded
 from mmosr.classification import OpenSetImageClassifier
-from mmosr.config.fit_loader import fit_dataloader
 from mmosr.utils import UNKNOWN, InputError
 
 from .spaces import network_inputs
@@ -60,14 +58,13 @@ class ImageSubset:
 
 
 def read_images(
-    cfg: Config, part: str, classes: int, maximum: int, seed: int, known_only: bool = False
+    loaded: Loaded, part: str, maximum: int, seed: int, known_only: bool = False
 ) -> ImageSubset:
     """Draw images of a part of the config's data, shown with the steps of the test.
 
     Args:
-        cfg: The whole config; its default scope must be set.
+        loaded: The model.
         part: ``'test'``, ``'val'`` or ``'train'``.
-        classes: Known classes C.
         maximum: How many images at most, see :func:`balanced_draw`.
         seed: Of the draw.
         known_only: Leave unknown images out.
@@ -76,15 +73,7 @@ def read_images(
         InputError: The config has no such data, an image has no label, or one that is no class of
             the model, or as :func:`balanced_draw`.
     """
-    if part == "test":
-        loader = cfg.get("test_dataloader")
-        if not loader:
-            raise InputError("the config has no test_dataloader: choose another --data-part")
-    else:
-        loader = fit_dataloader(cfg, part)
-    dataset = DATASETS.build(loader["dataset"])
-    if hasattr(dataset, "full_init"):
-        dataset.full_init()
+    dataset, classes = loaded.dataset(part), loaded.model.known_classes
     labels, groups = _labels(dataset, part, classes)
     usable = np.flatnonzero(labels >= 0) if known_only else np.arange(len(labels))
     drawn = balanced_draw(labels[usable], groups[usable], classes, maximum, seed)

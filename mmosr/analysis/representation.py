@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
 
+from mmosr.apis import Loaded
 from mmosr.classification import OpenSetImageClassifier
-from mmosr.engine.packaged_weights import checkpoint_file
-from mmosr.runs.hashes import content_hash, file_hash
+from mmosr.runs.hashes import content_hash
 from mmosr.utils import InputError
 
 from .clusters import load_sklearn, nearest_centre
@@ -126,19 +125,12 @@ class Measured:
 
 
 def measure(
-    model: OpenSetImageClassifier,
-    cfg: Config,
-    checkpoint: str | Path,
-    out: Path,
-    settings: Settings,
-    resume: bool = False,
+    loaded: Loaded, out: Path, settings: Settings, resume: bool = False
 ) -> tuple[Measured, dict]:
     """Measure everything; the Jacobian norms go through a journal in ``out``.
 
     Args:
-        model: With its weights, in evaluation mode.
-        cfg: Its config, whose default scope is set.
-        checkpoint: For the record.
+        loaded: An image classifier, with any scores.
         out: Folder of the journal.
         settings: What to measure.
         resume: Take norms that an earlier run of the same settings has measured.
@@ -147,21 +139,28 @@ def measure(
         What was measured, and the record of the run.
 
     Raises:
-        InputError: Wrong settings or data, a value that is not finite, or another run to resume.
+        InputError: Wrong settings, model or data, a value that is not finite, or another run to
+            resume.
     """
     settings.check()
-    norm = settings.norm
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out-dir {out} is a file: give a folder")
+    model, norm = loaded.model, settings.norm
+    if not isinstance(model, OpenSetImageClassifier):
+        raise InputError(
+            f"model type '{type(model).__name__}' is not an image classifier of one label: the "
+            "analysis needs an ImageClassifier or mmosr.OpenSetImageClassifier"
+        )
     space_function(model, norm.space)  # whether there is such a space
     load_sklearn("manifold")  # whether it is there, before the work
-    images = read_images(
-        cfg, settings.data_part, model.known_classes, settings.max_images, norm.seed
-    )
-    run = describe(cfg, checkpoint, settings, images)
+    images = read_images(loaded, settings.data_part, settings.max_images, norm.seed)
+    identity = loaded.identity()
+    run = describe(loaded, identity["checkpoint_sha256"], settings, images)
     out.mkdir(parents=True, exist_ok=True)
     journal = Journal(out / JOURNAL, run, resume)
     (out / RECORD).unlink(missing_ok=True)
     values, predicted = embed_images(model, images, norm.space, norm.batch_size)
-    centres, origin = find_centres(model, cfg, settings, images, values, predicted)
+    centres, origin = find_centres(loaded, settings, images, values, predicted)
     distance, closest = nearest_centre(values, centres)
     squared = image_norms(model, images, norm, journal)
     measured = Measured(
@@ -178,19 +177,18 @@ def measure(
         map=t_sne(values, norm.seed),
         paths=measure_paths(model, images, squared, settings, journal),
     )
-    names = {"config": str(cfg.filename), "checkpoint": str(checkpoint)}
-    return measured, {**names, **run}
+    return measured, {**{key: identity[key] for key in ("config", "checkpoint")}, **run}
 
 
 def describe(
-    cfg: Config, checkpoint: str | Path, settings: Settings, images: ImageSubset
+    loaded: Loaded, checkpoint_sha256: str, settings: Settings, images: ImageSubset
 ) -> dict[str, object]:
     """What decides the norms, as JSON; a resumed run must have the same."""
     norm = {key: value for key, value in asdict(settings.norm).items() if key != "batch_size"}
     return {
-        "model_sha256": content_hash(cfg.model),
-        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
-        "data_sha256": content_hash(cfg.get(f"{settings.data_part}_dataloader")),
+        "model_sha256": loaded.model_hash(),
+        "checkpoint_sha256": checkpoint_sha256,
+        "data_sha256": loaded.data_hash(settings.data_part),
         "images_sha256": content_hash([images.positions.tolist(), images.labels.tolist()]),
         "data_part": settings.data_part,
         "max_images": settings.max_images,
@@ -201,14 +199,14 @@ def describe(
 
 
 def find_centres(
-    model: OpenSetImageClassifier,
-    cfg: Config,
+    loaded: Loaded,
     settings: Settings,
     images: ImageSubset,
     values: np.ndarray,
     predicted: np.ndarray,
 ) -> tuple[np.ndarray, str]:
     """Class centres ``(C, D)``, and where they come from in words."""
+    model = loaded.model
     own = own_centres(model, settings.norm.space) if settings.centres == "auto" else None
     if own is not None:
         return own.cpu().numpy(), f"the model's own anchors ({model.classifier.test_anchors})"
@@ -217,7 +215,7 @@ def find_centres(
     if part == settings.data_part:
         labels = images.labels
     else:
-        others = read_images(cfg, part, classes, settings.centre_images, norm.seed, known_only=True)
+        others = read_images(loaded, part, settings.centre_images, norm.seed, known_only=True)
         labels = others.labels
         values, predicted = embed_images(model, others, norm.space, norm.batch_size, "centres")
     centres, wrong = class_centres(values, predicted, labels, classes)

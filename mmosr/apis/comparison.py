@@ -21,13 +21,15 @@ from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
-from mmosr.config.loading import check_data, check_has, fit_to_machine, load_config
+from mmosr.config.checks import check_data, check_has
+from mmosr.config.loading import load_config
 from mmosr.runs.files import atomic_write
 from mmosr.runs.progress import progress
 from mmosr.utils import UNKNOWN_LABEL
 from mmosr.visualization import Frame, draw_frames, draw_labels, score_range
 
-from .inference import AnomalyInferencer, init_model
+from .inference import AnomalyInferencer
+from .loading import load
 
 COLUMNS = ("AUROC", "AP", "FPR95", "mIoU")
 SHEET_COLUMNS = ("outlined", "prediction", "score")
@@ -87,18 +89,17 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
             it is tested, and how.
         frames: Pictures to keep: the first of the test data, and where there is a
             ``val_dataloader`` the first of that last, which shows no unknown objects.
-        trust: See :func:`~mmosr.apis.init_model`.
+        trust: See :func:`~mmosr.apis.load`.
 
     Raises:
         InputError: A file or the data are missing, or the model has no anomaly maps.
     """
     cfg = load_config(contestant.config, contestant.cfg_options)
-    check_has(cfg, contestant.config, ("test_dataloader", "test_evaluator"), "test")
+    check_has(cfg, ("test_dataloader", "test_evaluator"), "test")
     calm = 1 if frames > 1 and cfg.get("val_dataloader") else 0
     check_data(cfg, ["test_dataloader", *["val_dataloader"] * calm])
-    fit_to_machine(cfg)
-    scores = list(contestant.scores) if contestant.scores else None
-    model = init_model(cfg, contestant.checkpoint, score=scores, trust=trust)
+    loaded = load(cfg, contestant.checkpoint, contestant.scores, trust=trust, launcher="none")
+    model = loaded.model
     AnomalyInferencer.check_model(model)
     loader = Runner.build_dataloader(cfg.test_dataloader)
     evaluator = Evaluator(cfg.test_evaluator)
@@ -106,10 +107,10 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     kept: list[Frame] = []
     for batch, samples in _outputs(model, loader, contestant.name):
         evaluator.process(samples, batch)
-        kept += [_frame(sample, model) for sample in samples[: frames - calm - len(kept)]]
+        kept += [_frame(sample, loaded.palette) for sample in samples[: frames - calm - len(kept)]]
     if calm:
         val = Runner.build_dataloader(cfg.val_dataloader)
-        kept.append(_frame(next(_outputs(model, val, "validation"))[1][0], model))
+        kept.append(_frame(next(_outputs(model, val, "validation"))[1][0], loaded.palette))
     figures = evaluator.evaluate(len(loader.dataset))
     return Comparison(contestant.name, tuple(model.score_names), figures, kept)
 
@@ -164,12 +165,11 @@ def _outputs(model: nn.Module, loader, what: str) -> Iterator[tuple[dict, list[S
         yield batch, model.test_step(batch)
 
 
-def _frame(sample: SegDataSample, model: nn.Module) -> Frame:
+def _frame(sample: SegDataSample, palette: Sequence | None) -> Frame:
     label, score, pred = (
         data.data.squeeze(0).cpu().numpy()
         for data in (sample.gt_sem_seg, sample.pred_anomaly, sample.pred_sem_seg)
     )
-    palette = (model.dataset_meta or {}).get("palette")
     colours = draw_labels(pred, palette) if palette else np.stack([pred.astype(np.uint8)] * 3, -1)
     unknown = (label == UNKNOWN_LABEL).mean()
     objects = f"{100 * unknown:.1f} % unknown" if unknown else "no unknown object"

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 
-from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.runs.files import atomic_write
-from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.utils import InputError
 from mmosr.visualization.pictures import (
     ImageItem,
@@ -21,8 +18,8 @@ from mmosr.visualization.pictures import (
     write_score,
 )
 
-from .image_loading import inference_pipeline
 from .inference import AnomalyResult
+from .loading import Loaded
 
 OUTPUTS = ("score.npy", "pred.png", "heatmap.png", "overlay.png", "pred_color.png")
 RECORD = "export.json"
@@ -46,24 +43,15 @@ def is_complete(out_dir: Path, item: ImageItem) -> bool:
     return labels is not None and score.dtype == np.float32 and score.shape == labels.shape
 
 
-def describe_run(config: Config, checkpoint: str | os.PathLike, score: str, source: str) -> dict:
+def describe_run(loaded: Loaded, score: str, source: str) -> dict:
     """What decides the raw maps of a run; a resumed run must have the same.
 
     Args:
-        config: Model and test pipeline are compared, by their content.
-        checkpoint: Compared by its content.
+        loaded: The model.
         score: Name of the exported score.
         source: The input argument.
     """
-    parts = [config.model, inference_pipeline(config)]
-    return {
-        "config": str(config.filename),
-        "config_sha256": content_hash(parts),
-        "checkpoint": os.fspath(checkpoint),
-        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
-        "score": score,
-        "input": os.path.abspath(source),
-    }
+    return {**loaded.identity(), "score": score, "input": os.path.abspath(source)}
 
 
 def write_record(out_dir: Path, record: Mapping) -> None:

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to anomaly scores of whole images."""
+"""From a loaded model to anomaly scores of whole images."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mmosr.classification import OpenSetImageClassifier
 from mmosr.utils import InputError
 
 from .inference import Inferencer
+from .loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,18 @@ class ImageInferencer(Inferencer):
         ...     print(result.class_name, result.score)
 
     Args:
-        model: From :func:`~mmosr.apis.init_model`.
+        model: From :func:`~mmosr.apis.load` or :func:`~mmosr.apis.init_model`.
 
     Raises:
         InputError: The model gives no anomaly score of images, or its config has no test pipeline.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module | Loaded) -> None:
         super().__init__(model)
-        classes = (getattr(model, "dataset_meta", None) or {}).get("classes")
-        if classes is not None and len(classes) != model.known_classes:
+        classes, known = Loaded.of(model).classes, self.model.known_classes
+        if classes is not None and len(classes) != known:
             raise InputError(
-                f"the model has {model.known_classes} classes, and checkpoint or test data name "
+                f"the model has {known} classes, and checkpoint or test data name "
                 f"{len(classes)}: use the config that the model was trained with"
             )
         self.classes = classes
@@ -67,7 +68,7 @@ class ImageInferencer(Inferencer):
             raise InputError(
                 f"model type '{type(model).__name__}' gives no anomaly score of an image: set "
                 "type='mmosr.OpenSetImageClassifier' in the config, or give a score such as msp "
-                "or energy (--score); tools/export_heatmaps.py is for segmentation models"
+                "or energy (--scores); tools/export_heatmaps.py is for segmentation models"
             )
 
     def to_result(self, sample: DataSample) -> ImageAnomalyResult:

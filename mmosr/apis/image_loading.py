@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmpretrain.datasets import CIFAR10, CIFAR100, MNIST, FashionMNIST
 from mmpretrain.registry import DATASETS as HOST_DATASETS
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from mmosr.config.fit_loader import find_test_dataset, find_test_pipeline, loads_labels
-from mmosr.config.types import bare_name
+from mmosr.config.lookup import bare_name
 from mmosr.datasets.svhn import SVHN
 from mmosr.registry import DATASETS
 from mmosr.utils import InputError
@@ -30,15 +29,6 @@ _ARRAY_DATA = {CIFAR10: _RGB, CIFAR100: _RGB, SVHN: _RGB, MNIST: _GREY, FashionM
 _HOSTS = ("mmcv", "mmpretrain", "mmseg")
 
 
-def inference_pipeline(config: Config) -> list[dict]:
-    """The config's test pipeline without the steps that load labels.
-
-    Raises:
-        InputError: The config has no test pipeline.
-    """
-    return [step for step in find_test_pipeline(config) if not loads_labels(step)]
-
-
 class ImageLoader:
     """Turns an image into what the steps after the loading step of a test pipeline take.
 
@@ -46,14 +36,15 @@ class ImageLoader:
     their channels is known (CIFAR, SVHN, MNIST), images are brought into it.
 
     Args:
-        config: Its test pipeline says how files are loaded.
+        steps: The test pipeline, without the steps that load labels.
+        dataset: Config of the data set that the pipeline is for.
 
     Raises:
-        InputError: No test pipeline, or one that loads no file and is of unknown data.
+        InputError: The pipeline loads no file and is of unknown data.
     """
 
-    def __init__(self, config: Config) -> None:
-        loading, self.steps = _split(config)
+    def __init__(self, steps: Sequence[Mapping], dataset: Mapping[str, Any]) -> None:
+        loading, self.steps = _split(list(steps), dataset)
         reader = Compose(loading[:1]).transforms[0]
         self._from_file = Compose(loading)
         as_float = bool(getattr(reader, "to_float32", False))
@@ -99,12 +90,9 @@ class ImageLoader:
             )
 
 
-def _split(config: Config) -> tuple[list[dict], list[dict]]:
+def _split(steps: list[Mapping], dataset: Mapping[str, Any]) -> tuple[list, list]:
     """The steps that load a BGR file, and the others."""
-    steps = inference_pipeline(config)
     if not any("Load" in bare_name(step["type"]) for step in steps):
-        dataset = find_test_dataset(config)
-        dataset = dataset.get("known") or dataset
         kind = dataset.get("host") or dataset.get("type")
         if isinstance(kind, str):
             kind = HOST_DATASETS.get(kind) or DATASETS.get(kind)

@@ -1,8 +1,6 @@
-"""From a config and a checkpoint to anomaly maps of images."""
+"""From a loaded model to anomaly maps of images."""
 
-import copy
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,23 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import DATASETS, init_default_scope
 from mmengine.structures import BaseDataElement
 from mmpretrain.models.classifiers import ImageClassifier
-from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from mmseg.utils import register_all_modules
 from torch import nn
 
-from mmosr.config.fit_loader import find_test_dataset
-from mmosr.config.loading import load_config
-from mmosr.engine.checkpoint import load_checkpoint_strict, load_statistics
-from mmosr.scored_model import set_scores
 from mmosr.utils import InputError
 
-from .image_loading import ImageInput, ImageLoader
+from .image_loading import ImageInput
+from .loading import Loaded
 
 
 @dataclass(frozen=True)
@@ -46,92 +37,21 @@ class AnomalyResult:
     num_classes: int
 
 
-def init_model(
-    config: str | os.PathLike | Config,
-    checkpoint: str | os.PathLike | None,
-    device: str | None = None,
-    cfg_options: dict | None = None,
-    score: str | Sequence[str] | None = None,
-    trust: bool = False,
-) -> nn.Module:
-    """Build a segmentor or classifier and load its weights and fitted statistics.
-
-    Args:
-        config: Config file, or its content; not changed.
-        checkpoint: Checkpoint file. Every key and shape must fit. With None the weights are random,
-            with a warning.
-        device: Such as ``cpu`` or ``cuda:1``; default: the first GPU, or the CPU without one.
-        cfg_options: Settings merged into the config.
-        score: Anomaly score or scores in place of the config's. A plain mmseg ``EncoderDecoder``
-            becomes an ``mmosr.OpenSetEncoderDecoder`` with these post-hoc scores, an mmpretrain
-            ``ImageClassifier`` an ``mmosr.OpenSetImageClassifier``.
-        trust: Allow a checkpoint that runs code when it is read. Only for files of your own.
-
-    Returns:
-        The model in evaluation mode, with ``cfg`` and ``dataset_meta``.
-
-    Raises:
-        InputError: A file is missing, the weights do not fit, or the score does not exist.
-    """
-    if isinstance(config, Config):
-        config = copy.deepcopy(config)
-        config.merge_from_dict(cfg_options or {})
-    else:
-        config = load_config(config, cfg_options)
-    device = _choose_device(device)
-    register_all_modules(init_default_scope=False)
-    init_default_scope(config.get("default_scope") or "mmseg")
-    if score is not None:
-        set_scores(config.model, score)
-    model = MODELS.build(config.model)
-    if checkpoint is None:
-        warnings.warn("no checkpoint: the weights of the model are random", stacklevel=2)
-        content = {}
-    else:
-        content = load_checkpoint_strict(model, checkpoint, trust=trust)
-    load_statistics(model, content)
-    model.dataset_meta = content.get("meta", {}).get("dataset_meta") or _dataset_meta(config)
-    model.cfg = config
-    return model.to(device).eval()
-
-
-def _choose_device(device: str | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"device '{device}' cannot be used: {reason}") from error
-
-
-def _dataset_meta(config: Config) -> dict | None:
-    """Classes and palette of the config's test data, which need not be on this machine."""
-    dataset = find_test_dataset(config)
-    dataset = dataset.get("known") or dataset
-    if "type" not in dataset:
-        return None
-    try:
-        return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []}).metainfo
-    except (AssertionError, OSError, InputError):  # some look for their folders even so
-        return None
-
-
 class Inferencer(ABC):
     """Results of images given as paths, arrays or PIL images.
 
     Args:
-        model: From :func:`init_model`.
+        model: From :func:`~mmosr.apis.load` or :func:`~mmosr.apis.init_model`.
 
     Raises:
         InputError: The model is of another kind, or its config has no test pipeline.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.check_model(model)
-        self.model = model
-        init_default_scope(model.cfg.get("default_scope") or "mmseg")
-        self._load = ImageLoader(model.cfg)
+    def __init__(self, model: nn.Module | Loaded) -> None:
+        loaded = Loaded.of(model)
+        self.model = loaded.model
+        self.check_model(self.model)
+        self._load = loaded.image_loader()
         self._transform = Compose(self._load.steps)
 
     @staticmethod
@@ -195,7 +115,7 @@ class AnomalyInferencer(Inferencer):
         ...     print(result.score.shape, result.score.max())
 
     Args:
-        model: From :func:`init_model`.
+        model: From :func:`~mmosr.apis.load` or :func:`~mmosr.apis.init_model`.
 
     Raises:
         InputError: The model gives no anomaly map, or its config has no test pipeline.
@@ -212,7 +132,7 @@ class AnomalyInferencer(Inferencer):
             raise InputError(
                 f"model type '{type(model).__name__}' gives no anomaly score: set "
                 "type='mmosr.OpenSetEncoderDecoder' in the config, or give a score such as "
-                "msp or energy (--score)"
+                "msp or energy (--scores)"
             )
 
     def to_result(self, sample: SegDataSample) -> AnomalyResult:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mmosr.methods import ClassScoreLoss, OpenSetClassifier
-from mmosr.methods.recipes import CAC, CPN, LGMM, MOVR, RPL, Recipe
+from mmosr.methods.method_parts import CAC, CPN, LGMM, MOVR, RPL, MethodParts
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -167,7 +167,7 @@ class MethodClsHead(OpenSetClsHead):
         InputError: ``loss`` is of another method, which would train silently.
     """
 
-    recipe: ClassVar[Recipe]
+    method: ClassVar[MethodParts]
 
     def __init__(
         self,
@@ -178,11 +178,11 @@ class MethodClsHead(OpenSetClsHead):
         **kwargs,
     ) -> None:
         name = type(self).__name__
-        loss = self.recipe.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
+        loss = self.method.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
         if loss is not None:
             kwargs["loss"] = loss
-        super().__init__(self.recipe.classifier(classifier), in_channels, num_classes, **kwargs)
-        self.recipe.check_agreement(self.classifier, self.loss_module, name, "loss")
+        super().__init__(self.method.classifier(classifier), in_channels, num_classes, **kwargs)
+        self.method.check_agreement(self.classifier, self.loss_module, name, "loss")
 
 
 @MODELS.register_module()
@@ -192,7 +192,7 @@ class LGMMClsHead(MethodClsHead):
     The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy.
     """
 
-    recipe = LGMM
+    method = LGMM
 
 
 @MODELS.register_module()
@@ -209,7 +209,7 @@ class CACClsHead(MethodClsHead):
         **kwargs: See :class:`MethodClsHead`.
     """
 
-    recipe = CAC
+    method = CAC
 
     def __init__(self, *args, mirror_fit: bool = True, **kwargs) -> None:
         super().__init__(*args, mirror_fit=mirror_fit, **kwargs)
@@ -224,7 +224,7 @@ class MOvRClsHead(MethodClsHead):
     :class:`~mmosr.classification.RotationHead`, see :class:`OpenSetImageClassifier`.
     """
 
-    recipe = MOVR
+    method = MOVR
 
 
 @MODELS.register_module()
@@ -234,7 +234,7 @@ class RPLClsHead(MethodClsHead):
     The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy.
     """
 
-    recipe = RPL
+    method = RPL
 
 
 @MODELS.register_module()
@@ -245,4 +245,4 @@ class CPNClsHead(MethodClsHead):
     on the class scores is the distance-based one (DCE).
     """
 
-    recipe = CPN
+    method = CPN

@@ -7,8 +7,8 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from mmosr.methods.method_parts import MethodParts
 from mmosr.methods.proser import MixedPairs, PlaceholderClassifier
-from mmosr.methods.recipes import Recipe
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -29,7 +29,7 @@ class PROSERClsHead(MethodClsHead):
     known classes, and the placeholders stay as they are.
     """
 
-    recipe = Recipe("mmosr.PlaceholderClassifier")
+    method = MethodParts("mmosr.PlaceholderClassifier")
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         for name in ("weight", "bias"):

@@ -1,4 +1,4 @@
-"""Reading a config, checking it, and fitting it to the machine."""
+"""Reading a config file, with the options of the command line; misspelt keys are refused."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.config import utils as config_utils
-from mmengine.logging import print_log
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmosr.utils.cpu import warn_of_slow_bfloat16
 from mmosr.utils.environment import installed_version
 from mmosr.utils.errors import InputError
-from mmosr.utils.threads import use_free_processors
+from mmosr.utils.resources import find_config
 
 _RUNNER_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"}
 _TOP_LEVEL_KEYS = _RUNNER_KEYS | {
@@ -30,7 +28,6 @@ _TOP_LEVEL_KEYS = _RUNNER_KEYS | {
     "tta_pipeline",
     "fit_dataloader",
 }
-_AMP, _BFLOAT16 = "AmpOptimWrapper", "mmosr.BFloat16OptimWrapper"
 _RENAMED = {
     "mmseg": ("mmsegmentation", "onedl-mmsegmentation"),
     "mmpretrain": ("mmpretrain", "onedl-mmpretrain"),
@@ -41,8 +38,9 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
     """Read a config file and apply the options of the command line.
 
     Args:
-        path: The config file. Bases such as ``'mmseg::_base_/...'`` are found under either name
-            of the OpenMMLab packages. A ``data_preprocessor`` at its top becomes the model's.
+        path: The config file, see :func:`~mmosr.utils.resources.find_config`. Bases such as
+            ``'mmseg::_base_/...'`` are found under either name of the OpenMMLab packages. A
+            ``data_preprocessor`` at its top becomes the model's.
         cfg_options: Dotted keys and their values.
 
     Raises:
@@ -57,7 +55,8 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
 
 def read_config(path: str | os.PathLike) -> Config:
     """The first part of :func:`load_config`: the file as it is."""
-    if not Path(path).is_file():
+    path = find_config(path)
+    if not path.is_file():
         raise InputError(f"config {path} does not exist")
     find_renamed_packages()
     try:
@@ -91,23 +90,6 @@ def set_data_preprocessor(cfg: Config) -> None:
         cfg.model.setdefault("data_preprocessor", copy.deepcopy(cfg.data_preprocessor))
 
 
-def check_has(cfg: Config, path: str | os.PathLike, keys: Sequence[str], purpose: str) -> None:
-    """Check that a config has what a tool needs.
-
-    Args:
-        cfg: The whole config.
-        path: Its file, for the message.
-        keys: Keys at the top, such as ``'test_dataloader'``.
-        purpose: What they are for: ``'test'``.
-
-    Raises:
-        InputError: Naming the first key that is missing or None.
-    """
-    for key in keys:
-        if cfg.get(key) is None:
-            raise InputError(f"config {path} has no '{key}', so there is nothing to {purpose}")
-
-
 def find_renamed_packages() -> None:
     """Let ``'mmseg::...'`` in configs resolve when only the renamed distribution is installed."""
     for module, (original, renamed) in _RENAMED.items():
@@ -115,115 +97,35 @@ def find_renamed_packages() -> None:
             config_utils.MODULE2PACKAGE[module] = renamed
 
 
-def set_work_dir(cfg: Config, path: str | os.PathLike, work_dir: str | None) -> None:
-    """Set ``cfg.work_dir``: the option, else the config's own, else ``work_dirs/NAME``."""
-    if work_dir is not None:
-        cfg.work_dir = work_dir
-    elif cfg.get("work_dir") is None:
-        cfg.work_dir = os.path.join("work_dirs", Path(path).stem)
-
-
-def enable_amp(cfg: Config) -> None:
-    """Turn automatic mixed precision on.
-
-    Raises:
-        InputError: If the config has an optimizer wrapper of a kind that cannot be exchanged.
-    """
-    kind = cfg.optim_wrapper.get("type", "OptimWrapper")
-    if kind == "OptimWrapper":
-        cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
-    elif kind not in (_AMP, _BFLOAT16):
-        raise InputError(f"--amp works with optim_wrapper.type='OptimWrapper', not '{kind}'")
-    if not torch.cuda.is_available():
-        warn_of_slow_bfloat16()
-
-
-def fit_to_machine(cfg: Config, measure_load: bool = True) -> None:
-    """Replace what only works on a GPU when there is none.
-
-    SyncBN becomes BN, float16 mixed precision bfloat16, and processes talk over gloo; one alone
-    takes the processors that are free.
+def load_run_config(
+    path: str | os.PathLike,
+    cfg_options: Mapping[str, Any] | None = None,
+    work_dir: str | None = None,
+    launcher: str = "none",
+) -> Config:
+    """The config of a training, a test or a fit, as :func:`load_config`, and how it is run.
 
     Args:
-        cfg: Changed in place.
-        measure_load: See :func:`~mmosr.utils.threads.use_free_processors`.
+        path: The config file.
+        cfg_options: Dotted keys and their values.
+        work_dir: Folder of logs and checkpoints, see :func:`default_work_dir`.
+        launcher: What has started the processes, as mmengine names it.
     """
-    if torch.cuda.is_available():
-        return
-    if cfg.get("optim_wrapper", {}).get("type") == _AMP:
-        cfg.optim_wrapper.type = _BFLOAT16
-        for key in ("loss_scale", "dtype", "use_fsdp"):
-            cfg.optim_wrapper.pop(key, None)
-        print_log("No GPU is available: mixed precision uses bfloat16.", logger="current")
-    if replace_sync_bn(cfg.get("model", {})):
-        print_log("No GPU is available: SyncBN in the model is replaced by BN.", logger="current")
-    if not cfg.get("env_cfg"):
-        cfg.env_cfg = {}
-    cfg.env_cfg.setdefault("dist_cfg", {})["backend"] = "gloo"
-    launcher = cfg.get("launcher") or "none"
-    if launcher == "pytorch":
-        _prepare_cpu_group(cfg)
-    elif launcher == "none":
-        use_free_processors(measure_load)
+    cfg = load_config(path, cfg_options)
+    cfg.launcher, cfg.work_dir = launcher, work_dir or default_work_dir(cfg)
+    return cfg
 
 
-def _prepare_cpu_group(cfg: Config) -> None:
-    """Make the process group, for mmengine would select a GPU first, and wrap without a GPU."""
-    if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("gloo")
-    if not cfg.get("model_wrapper_cfg"):
-        cfg.model_wrapper_cfg = dict(
-            type="MMDistributedDataParallel",
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get("find_unused_parameters", False),
-        )
-    cfg.model_wrapper_cfg.setdefault("device_ids", None)
+def default_work_dir(cfg: Config) -> str:
+    """The work folder of the config itself, else ``work_dirs/NAME``."""
+    return cfg.get("work_dir") or os.path.join("work_dirs", Path(cfg.filename).stem)
 
 
-def replace_sync_bn(model: Any) -> int:
-    """Change every ``type='SyncBN'`` inside a model's config to ``'BN'``; return how many."""
-    found = [part for part in dicts(model) if part.get("type") in ("SyncBN", "mmengine.SyncBN")]
-    for part in found:
-        part["type"] = "BN"
-    return len(found)
-
-
-def check_data(cfg: Config, loaders: Sequence[str]) -> None:
-    """Check that the image folders of some data loaders exist.
-
-    Args:
-        cfg: The whole config.
-        loaders: Keys such as ``'train_dataloader'``.
-
-    Raises:
-        InputError: Naming the folder that is missing.
-    """
-    for loader in loaders:
-        for dataset in dicts(cfg.get(loader) or {}):
-            prefix = dataset.get("data_prefix")
-            if not isinstance(prefix, Mapping) or "img_path" not in prefix:
-                continue
-            folder = os.path.join(dataset.get("data_root") or "", prefix["img_path"])
-            if "://" not in folder and not os.path.isdir(folder):
-                raise InputError(
-                    f"{loader}: image folder {folder} does not exist; docs/data.md says how to "
-                    "get and arrange each data set"
-                )
-
-
-def dicts(node: Any) -> Iterator[dict]:
-    """All dicts inside a nested config, the outer ones first."""
-    return (found for _, found in named_dicts(node, ""))
-
-
-def named_dicts(node: Any, name: str) -> Iterator[tuple[str, dict]]:
-    """The same with their dotted names; that of the node itself is ``name``."""
-    items = enumerate(node) if isinstance(node, (list, tuple)) else ()
-    if isinstance(node, dict):
-        yield name, node
-        items = list(node.items())
-    for key, child in items:
-        yield from named_dicts(child, f"{name}.{key}")
+def set_scope(cfg: Config, default: str = "mmseg") -> str:
+    """Let names be looked up in the ``default_scope`` of a config, and give that scope."""
+    scope = cfg.get("default_scope") or default
+    init_default_scope(scope)
+    return scope
 
 
 def _check_top_level(cfg: Config, path: str | os.PathLike) -> None:

@@ -43,7 +43,8 @@ def fit_statistics(
 
     Args:
         model: May be wrapped for distribution or test-time augmentation.
-        loaders: Data loader of each split that is needed, see :func:`~mmosr.engine.fit_dataloader`.
+        loaders: Data loader of each split that is needed, see
+            :func:`~mmosr.config.pipelines.fit_dataloader`.
         names: Keys of ``ScoredModel.fitted_parts``; default: all.
 
     Returns:

@@ -1,10 +1,14 @@
 """Fitting statistics while a model is trained, so that they are saved with its weights."""
 
+from typing import Any
+
+from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.lookup import find_hook
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.registry import HOOKS
 from mmosr.utils import InputError
 
@@ -18,10 +22,10 @@ class FitHook(Hook):
 
     That is before each checkpoint that a ``CheckpointHook`` writes, and before a validation unless
     it follows a checkpoint of the same weights. The pass runs over the training data, see
-    :func:`~mmosr.engine.fit_dataloader`, on all ranks. A training step makes the statistics stale:
-    they count as unfitted until the next pass. Checkpoints carry them beside the weights, and
-    whatever is loaded with this hook gets its own. For a model with nothing to fit, it does
-    nothing.
+    :func:`~mmosr.config.pipelines.fit_dataloader`, on all ranks. A training step makes the
+    statistics stale: they count as unfitted until the next pass. Checkpoints carry them beside the
+    weights, and whatever is loaded with this hook gets its own. For a model with nothing to fit, it
+    does nothing.
 
     Args:
         interval: Fit only for checkpoints whose iteration (or epoch, if they are written by epoch)
@@ -107,6 +111,13 @@ class FitHook(Hook):
         if self._stale and self._loaders:
             fit_statistics(runner.model, self._loaders)
             self._stale = False
+
+
+def add_fit_hook(cfg: Config, **options: Any) -> None:
+    """Give a config a :class:`FitHook` with these options, unless it has one."""
+    if find_hook(cfg, FitHook) is None:
+        hook = dict(type="mmosr.FitHook", **options)
+        cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
 
 
 def _checkpoint_hooks(runner: Runner, by_epoch: bool) -> list[CheckpointHook]:

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS, Registry
 from torch import nn
 
-from mmosr.config.types import registered_class
+from mmosr.config.lookup import registered_class
 from mmosr.utils import InputError
 
 from .mixture_optimizer import MixtureOptimWrapperConstructor, mixtures_of

@@ -16,13 +16,13 @@ from mmosr.datasets.fishyscapes import VERSION_FILE
 from mmosr.datasets.road_anomaly import FRAME_LIST
 from mmosr.runs.hashes import file_hash
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils.resources import resource
 
 from .recipes import RECIPES
 from .records import JOURNAL, MANIFEST, Records
 from .report import Report
 from .survey import Survey, missing_counterparts, survey, unused_files
 
-REPOSITORY = Path(__file__).parents[2]
 DEFINITIONS = Path("configs", "_base_", "benchmarks")
 
 
@@ -74,7 +74,7 @@ def check_data_set(
 
 def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
     """The config file as it is shown, and the data set it defines."""
-    path = Path(config) if config is not None else REPOSITORY / DEFINITIONS / f"{name}.py"
+    path = Path(config) if config is not None else resource(*DEFINITIONS.parts, f"{name}.py")
     if config is None and not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.py"))
         raise InputError(f"no data set '{name}': choose from {', '.join(known)}, or give --config")

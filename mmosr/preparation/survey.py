@@ -15,7 +15,7 @@ from PIL import Image
 from mmosr.apis.image_loading import check_image
 from mmosr.runs.progress import progress
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
-from mmosr.utils.cli import one_line
+from mmosr.utils.errors import one_line
 
 from .convert import read_raw_label
 

@@ -17,7 +17,7 @@ from mmengine.dist import (
 )
 
 from mmosr.utils import InputError
-from mmosr.utils.cli import explain
+from mmosr.utils.errors import explain
 
 from .files import atomic_write
 

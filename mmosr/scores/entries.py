@@ -18,7 +18,7 @@ class ScoreEntry:
     """One score that a model is to give.
 
     Args:
-        name: Of its values, its statistics, and in ``--score``.
+        name: Of its values, its statistics, and in ``--scores``.
         kind: Name of the formula, which several entries may share.
         options: Of the formula.
         map_options: Those of :class:`~mmosr.scores.map_smoothing.MapSmoothing` that are set.

@@ -1,7 +1,6 @@
 """Maximum likelihood of the Weibull distribution with two parameters."""
 
 import numpy as np
-from scipy.optimize import brentq
 
 
 def fit_weibull(log_samples: np.ndarray) -> tuple[float, float]:
@@ -23,6 +22,8 @@ def fit_weibull(log_samples: np.ndarray) -> tuple[float, float]:
         ValueError: All samples are equal, or one is not finite (the logarithm of 0): the
             likelihood has no maximum.
     """
+    from scipy.optimize import brentq  # here, so that other scores do not wait for it
+
     logs = np.asarray(log_samples, dtype=np.float64)
     if not np.isfinite(logs).all() or np.ptp(logs) == 0:
         raise ValueError("a Weibull fit needs finite logarithms of samples that differ")

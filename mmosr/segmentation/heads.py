@@ -10,7 +10,7 @@ from mmseg.utils import ConfigType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmosr.methods.recipes import CAC, LGMM, MOVR, Recipe
+from mmosr.methods.method_parts import CAC, LGMM, MOVR, MethodParts
 from mmosr.registry import MODELS
 from mmosr.utils import InputError
 
@@ -147,17 +147,17 @@ class MethodHead(OpenSetHead):
         InputError: ``loss_decode`` is of another method, which would train silently.
     """
 
-    recipe: ClassVar[Recipe]
+    method: ClassVar[MethodParts]
 
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
         name = type(self).__name__
-        loss = self.recipe.loss(
+        loss = self.method.loss(
             host_cfg.get("loss_decode"), classifier, name, "loss_decode", "mmosr.OpenSetHead"
         )
         if loss is not None:
             host_cfg["loss_decode"] = loss
-        super().__init__(host, self.recipe.classifier(classifier), **host_cfg)
-        self.recipe.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
+        super().__init__(host, self.method.classifier(classifier), **host_cfg)
+        self.method.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
 
 
 @MODELS.register_module()
@@ -167,7 +167,7 @@ class LGMMHead(MethodHead):
     The arguments are those of :class:`MethodHead`; the loss is the host's cross-entropy.
     """
 
-    recipe = LGMM
+    method = LGMM
 
 
 @MODELS.register_module()
@@ -179,7 +179,7 @@ class CACHead(MethodHead):
     re-estimates the anchors.
     """
 
-    recipe = CAC
+    method = CAC
 
 
 @MODELS.register_module()
@@ -190,4 +190,4 @@ class MOvRHead(MethodHead):
     whose scale must be that of the classifier.
     """
 
-    recipe = MOVR
+    method = MOVR

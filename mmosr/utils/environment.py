@@ -25,7 +25,7 @@ class Package:
     minimum: dict[str, str]
 
     def problem(self) -> tuple[str, str] | None:
-        """What is wrong, and the requirement for pip that mends it; None when all is well."""
+        """What is wrong, and the requirement for pip that fixes it; None when all is well."""
         for name, lowest in self.minimum.items():
             found = installed_version(name)
             if found is None:
@@ -117,7 +117,7 @@ def check_environment() -> None:
 
     Raises:
         ImportError: One line that names all that is missing or too old and the command that
-            mends it.
+            fixes it.
     """
     problems = [problem for package in PACKAGES if (problem := package.problem())]
     if not problems and (conflict := _conflict()):
@@ -125,4 +125,4 @@ def check_environment() -> None:
     if problems:
         what = ", ".join(text for text, _ in problems)
         command = " ".join(["pip install", *(requirement for _, requirement in problems)])
-        raise ImportError(f"mmosr cannot run here: {what}. To mend it: {command}")
+        raise ImportError(f"mmosr cannot run here: {what}. To fix it: {command}")

@@ -129,7 +129,7 @@ def test_tables(tmp_path):
 def test_the_tool(contestant, tmp_path, capsys):
     model = ["--model", "tiny", contestant.config, contestant.checkpoint]
     out = tmp_path / "out"
-    assert run_in_process("compare", *model, *model, "msp", "--out", out, "--images", 3) == 0
+    assert run_in_process("compare", *model, *model, "msp", "--out-dir", out, "--images", 3) == 0
     sheet = cv2.imread(str(out / "sheet.png"))
     assert sheet.shape[1] > 3 * 2 * SIZE[1] and (out / "comparison.csv").is_file()
     assert capsys.readouterr().out.count("tiny") >= 3
@@ -137,7 +137,7 @@ def test_the_tool(contestant, tmp_path, capsys):
 
 def test_a_table_without_a_sheet(contestant, tmp_path, capsys):
     model = ["--model", "tiny", contestant.config, contestant.checkpoint]
-    assert run_in_process("compare", *model, "--out", tmp_path / "out", "--images", 0) == 0
+    assert run_in_process("compare", *model, "--out-dir", tmp_path / "out", "--images", 0) == 0
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["comparison.csv"]
     assert "tiny" in capsys.readouterr().out
 

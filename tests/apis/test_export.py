@@ -15,7 +15,7 @@ from mmosr.apis import (
     describe_run,
     export_heatmaps,
     find_images,
-    init_model,
+    load,
 )
 from mmosr.utils import InputError
 from mmosr.visualization import HeatmapStyle, draw_heatmap, draw_labels, pictures
@@ -24,16 +24,21 @@ NAMES = ["a/x", "b/x.jpg", "b/x.png", "gray", "rgba", "wide"]
 
 
 @pytest.fixture(scope="module")
-def inferencer(files):
-    return AnomalyInferencer(init_model(files / "open.py", files / "model.pth", "cpu"))
+def inferencer(loaded):
+    return AnomalyInferencer(loaded)
+
+
+@pytest.fixture(scope="module")
+def loaded(files):
+    return load(files / "open.py", files / "model.pth", device="cpu")
 
 
 @pytest.fixture
-def export(files, images, tmp_path, inferencer):
+def export(loaded, images, tmp_path, inferencer):
     def run(out="out", source=images, record=(), inferencer=inferencer, **settings):
         settings = ExportSettings(out_dir=tmp_path / out, **settings)
         items = find_images(source, settings.out_dir)
-        identity = describe_run(inferencer.model.cfg, files / "model.pth", "msp", str(source))
+        identity = describe_run(loaded, "msp", str(source))
         return export_heatmaps(inferencer, items, settings, {**identity, **dict(record)})
 
     return run

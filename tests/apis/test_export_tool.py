@@ -20,7 +20,7 @@ def test_command_line(files, images, tmp_path):
     (images / "c.png").write_text("no image")
     out = tmp_path / "out"
     result = _tool(
-        files / "plain.py", files / "model.pth", images, "--out-dir", out, "--score", "energy",
+        files / "plain.py", files / "model.pth", images, "--out-dir", out, "--scores", "energy",
         "--range", "-3", "1.5", "--device", "cpu", "--batch-size", "2", "--colorbar",
     )  # fmt: skip
     assert result.returncode == 1

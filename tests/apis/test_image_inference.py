@@ -17,9 +17,10 @@ from mmosr.apis import (
     describe_run,
     find_images,
     init_model,
+    load,
     score_images,
 )
-from mmosr.config.fit_loader import find_test_dataset, find_test_pipeline
+from mmosr.config.pipelines import find_test_dataset, find_test_pipeline
 from mmosr.utils import InputError
 from tools.score_images import main
 
@@ -72,11 +73,11 @@ def _model(root, config="open.py", **options):
     return init_model(root / config, root / "model.pth", "cpu", **options)
 
 
-def _table(root, out, batch_size=4, model=None, **options):
-    model = model or _model(root, score=["energy", "msp"])
+def _table(root, out, batch_size=4, scores=("energy", "msp"), **options):
+    loaded = load(root / "open.py", root / "model.pth", scores, "cpu")
     items = find_images(root / "images", out)
-    run = describe_run(model.cfg, root / "model.pth", " ".join(model.score_names), str(root))
-    return score_images(ImageInferencer(model), items, out, run, batch_size, **options)
+    run = describe_run(loaded, " ".join(loaded.model.score_names), str(root))
+    return score_images(ImageInferencer(loaded), items, out, run, batch_size, **options)
 
 
 def _read(path):
@@ -171,7 +172,7 @@ class TestTable:
         with part.open("a") as file:
             file.write('["half a li')
         with pytest.raises(InputError, match="another config, score"):
-            _table(root, out, model=_model(root, score="msp"), resume=True)
+            _table(root, out, scores="msp", resume=True)
         with pytest.raises(InputError, match="another batch_size"):
             _table(root, out, batch_size=3, resume=True)
         _table(root, out, resume=True)
@@ -190,11 +191,11 @@ class TestTable:
         for name in ("0.png", "2.png"):
             (folder / name).write_bytes((root / "images" / name).read_bytes())
         (folder / "1.png").write_bytes((root / "images" / "4.png").read_bytes()[:60])
-        model = _model(root)
-        run = describe_run(model.cfg, root / "model.pth", "msp", str(folder))
+        loaded = load(root / "open.py", root / "model.pth", device="cpu")
+        run = describe_run(loaded, "msp", str(folder))
         out = tmp_path / "scores.csv"
         items = find_images(folder, out)
-        table = score_images(ImageInferencer(model), items, out, run, 2)
+        table = score_images(ImageInferencer(loaded), items, out, run, 2)
         assert [row["image"] for row in _read(out)] == [str(items[0].source), str(items[2].source)]
         assert list(table.failed) == [str(items[1].source)]
 
@@ -207,7 +208,7 @@ class TestTool:
     def test_end_to_end(self, root, tmp_path, monkeypatch, capsys):
         out = tmp_path / "scores.csv"
         head = (root / "plain.py", root / "model.pth", root / "images", "--out", out)
-        options = ("--score", "energy", "entropy", "--device", "cpu")
+        options = ("--scores", "energy", "entropy", "--device", "cpu")
         self._run(monkeypatch, *head, *options)
         middle = sorted(float(row["energy"]) for row in _read(out))[5]
         assert "are unknown" not in capsys.readouterr().out
@@ -227,5 +228,5 @@ class TestTool:
         record = tmp_path / "s.csv.part"
         record.write_text(json.dumps({}) + "\n")
         with pytest.raises(InputError, match="not of an interrupted run"):
-            options = ("--score", "msp", "--out", tmp_path / "s.csv", "--resume")
+            options = ("--scores", "msp", "--out", tmp_path / "s.csv", "--resume")
             self._run(monkeypatch, *head, root / "images", *options)

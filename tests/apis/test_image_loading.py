@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmpretrain.datasets import MNIST
@@ -26,7 +25,7 @@ def scope():
 
 
 def loader(dataset, *steps):
-    return ImageLoader(Config(dict(test_dataloader=dict(dataset={**dataset, "pipeline": steps}))))
+    return ImageLoader(steps, dataset.get("known") or dataset)
 
 
 def inputs(loader, image):

@@ -16,7 +16,7 @@ from mmpretrain.structures import DataSample
 from torch.nn.parallel import DistributedDataParallel
 
 import mmosr.engine  # noqa: F401  registers hooks and optimisers
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine.checkpoint import unwrap
 from mmosr.engine.fit import fit_statistics
 from mmosr.registry import MODELS

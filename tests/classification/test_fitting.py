@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine.fit import fit_statistics
 from mmosr.registry import MODELS
 from mmosr.utils import InputError

@@ -8,8 +8,8 @@ from mmengine.dataset import Compose
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, init_default_scope
 
-from mmosr.config.fit_loader import fit_dataloader
 from mmosr.config.loading import load_config
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.datasets import load_split
 from mmosr.engine.checkpoint import load_checkpoint_strict
 from mmosr.registry import MODELS

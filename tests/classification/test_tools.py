@@ -123,7 +123,7 @@ def test_train_and_test(folder, tmp_path, call, name):
         fitted = tmp_path / "fitted.pth"
         call(
             *("fit_score", folder / f"{name}.py", checkpoint, "--out", fitted),
-            *("--work-dir", tmp_path / "fit", "--score", *scores),
+            *("--work-dir", tmp_path / "fit", "--scores", *scores),
         )
         before, after = (read_checkpoint(path)["state_dict"] for path in (checkpoint, fitted))
         assert before["head.classifier.fitted"]  # by the hook, on the same images
@@ -132,7 +132,7 @@ def test_train_and_test(folder, tmp_path, call, name):
         checkpoint = fitted
     call(
         *("test", folder / f"{name}.py", checkpoint),
-        *("--work-dir", tmp_path / "test", "--score", *scores),
+        *("--work-dir", tmp_path / "test", "--scores", *scores),
     )
     found = figures(tmp_path / "test")
     model = load(folder, name, checkpoint, scores)
@@ -153,7 +153,7 @@ def test_train_and_test(folder, tmp_path, call, name):
 def test_any_checkpoint_of_the_host(folder, tmp_path, call):
     call("train", folder / "plain.py", "--work-dir", tmp_path / "train")
     checkpoint, out = tmp_path / "train/iter_20.pth", tmp_path / "fitted.pth"
-    options = ("--score", "sml", "mahalanobis")
+    options = ("--scores", "sml", "mahalanobis")
     call(
         *("fit_score", folder / "plain.py", checkpoint, "--out", out),
         *("--work-dir", tmp_path / "fit", *options),

@@ -102,10 +102,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def table(folder, tmp_path):
-    """Function from a config and options to the rows that ``tools/test.py --out`` writes."""
+    """Function from a config and options to the rows that ``tools/test.py --out-dir`` writes."""
 
     def run(config, *options):
-        arguments = [folder / "model.pth", "--out", tmp_path, "--work-dir", tmp_path, *options]
+        arguments = [folder / "model.pth", "--out-dir", tmp_path, "--work-dir", tmp_path, *options]
         status = run_in_process("test", folder / config, *arguments)
         if status:
             return status

@@ -1,10 +1,9 @@
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain.apis import get_model
 
-from mmosr.config.loading import check_data, enable_amp, fit_to_machine, load_config, set_work_dir
+from mmosr.config.loading import load_config, load_run_config
 from mmosr.utils import InputError
 
 BASE = """
@@ -170,58 +169,9 @@ model = dict(
             load_config(config(PREPROCESSOR), {"model.data_preprocessor.to_rgb": False})
 
 
-def test_work_dir(config, tmp_path):
-    cfg = load_config(config())
-    set_work_dir(cfg, "configs/name.py", None)
-    assert cfg.work_dir == "work_dirs/name"
-    set_work_dir(cfg, "configs/other.py", None)
-    assert cfg.work_dir == "work_dirs/name"
-    set_work_dir(cfg, "configs/other.py", "here")
-    assert cfg.work_dir == "here"
-
-
-@pytest.fixture
-def gpu(monkeypatch):
-    return lambda there: monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
-
-
-def test_without_a_gpu(config, gpu):
-    gpu(False)
-    cfg = load_config(config("env_cfg = dict(dist_cfg=dict(backend='nccl', timeout=9))"))
-    enable_amp(cfg)
-    fit_to_machine(cfg)
-    assert cfg.model.backbone.norm_cfg == dict(type="BN")
-    assert cfg.model.heads[0].norm_cfg == dict(type="BN", momentum=0.1)
-    assert cfg.env_cfg.dist_cfg == dict(backend="gloo", timeout=9)
-    assert cfg.optim_wrapper == dict(
-        type="mmosr.BFloat16OptimWrapper", optimizer=dict(type="SGD", lr=0.1)
-    )
-
-
-def test_with_a_gpu(config, gpu):
-    gpu(True)
-    cfg = load_config(config("env_cfg = dict(dist_cfg=dict(backend='nccl'))"))
-    enable_amp(cfg)
-    fit_to_machine(cfg)
-    assert cfg.model.backbone.norm_cfg.type == "SyncBN"
-    assert cfg.env_cfg.dist_cfg.backend == "nccl"
-    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
-    assert cfg.optim_wrapper.loss_scale == "dynamic"
-
-
-def test_amp_needs_a_wrapper_it_can_exchange(config):
-    cfg = load_config(config(), {"optim_wrapper.type": "ApexOptimWrapper"})
-    with pytest.raises(InputError, match="ApexOptimWrapper"):
-        enable_amp(cfg)
-
-
-def loader(root, folder):
-    inner = dict(type="D", data_root=str(root), data_prefix=dict(img_path=folder))
-    return Config(dict(train_dataloader=dict(dataset=dict(type="Repeat", dataset=inner))))
-
-
-def test_missing_data_is_named(tmp_path):
-    (tmp_path / "images").mkdir()
-    check_data(loader(tmp_path, "images"), ["train_dataloader", "val_dataloader"])
-    with pytest.raises(InputError, match=f"train_dataloader.*{tmp_path}/none .*docs/data.md"):
-        check_data(loader(tmp_path, "none"), ["train_dataloader"])
+def test_work_dir(config):
+    path = config()
+    assert load_run_config(path).work_dir == "work_dirs/config"
+    assert load_run_config(path, {"work_dir": "own"}).work_dir == "own"
+    cfg = load_run_config(path, {"work_dir": "own"}, "here", "pytorch")
+    assert (cfg.work_dir, cfg.launcher) == ("here", "pytorch")

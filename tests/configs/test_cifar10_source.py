@@ -11,7 +11,8 @@ from mmpretrain.registry import DATASETS
 from mmosr.benchmark.images.config import method_config, trial_config
 from mmosr.benchmark.images.data import describe_data
 from mmosr.benchmark.images.protocols import load_image_protocol
-from mmosr.config.loading import dicts, load_config
+from mmosr.config.loading import load_config
+from mmosr.config.lookup import dicts
 
 from .shown_images import shown
 from .support import LEAVES, LOADERS, ROOT

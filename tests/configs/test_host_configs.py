@@ -99,7 +99,7 @@ def test_through_the_tools(call, metrics, ade20k, tmp_path, network):
     call("train", path, "--work-dir", work_dir, "--cfg-options", *OPTIONS)
     checkpoint = work_dir / "iter_1.pth"
     assert checkpoint.is_file()
-    arguments = [path, checkpoint, "--work-dir", tmp_path / "test", "--score", "msp", "energy"]
+    arguments = [path, checkpoint, "--work-dir", tmp_path / "test", "--scores", "msp", "energy"]
     call("test", *arguments, "--cfg-options", *OPTIONS)
     figures = metrics(tmp_path / "test")
     assert {"mIoU", "msp/AUROC", "energy/AUROC", "energy/FPR95"} <= figures.keys()
@@ -108,7 +108,7 @@ def test_through_the_tools(call, metrics, ade20k, tmp_path, network):
     images = ade20k / "images" / "testing"
     call(
         *("export_heatmaps", path, checkpoint, images, "--out-dir", out, "--device", "cpu"),
-        *("--score", "energy", "--cfg-options", *OPTIONS),
+        *("--scores", "energy", "--cfg-options", *OPTIONS),
     )
     labels = [
         np.array(Image.open(ade20k / "annotations" / "testing" / f"{name}.png")) for name in "ab"

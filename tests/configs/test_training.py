@@ -8,7 +8,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine import fit_statistics
 from mmosr.engine.checkpoint import read_checkpoint
 from mmosr.methods import AnchorClassifier, CosineClassifier, LinearClassifier

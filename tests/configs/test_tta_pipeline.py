@@ -99,7 +99,7 @@ def test_tool(call, metrics, scenes, tmp_path, name, scores):
         model.classifier.fitted.fill_(True)
     checkpoint = tmp_path / "random.pth"
     torch.save({"state_dict": model.state_dict(), "meta": {}}, checkpoint)
-    arguments = [path, checkpoint, "--tta", "--work-dir", tmp_path, "--score", *scores]
+    arguments = [path, checkpoint, "--tta", "--work-dir", tmp_path, "--scores", *scores]
     call("test", *arguments, "--cfg-options", *(f"{k}={v}" for k, v in options.items()))
     figures = metrics(tmp_path)
 

@@ -10,7 +10,7 @@ from mmseg.datasets import CityscapesDataset
 from mmseg.registry import MODELS
 from torch import nn
 
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.pipelines import fit_dataloader
 from tests.segmentation.toy import PIXELS
 
 CITYSCAPES = CityscapesDataset.METAINFO["classes"]

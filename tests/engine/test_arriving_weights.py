@@ -10,8 +10,8 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from mmosr.engine.checkpoint import check_fits, check_safe, load_checkpoint_strict, read_checkpoint
+from mmosr.engine.fit_checkpoint import load_to_fit
 from mmosr.utils import InputError
-from tools.fit_score import load
 
 NORM = dict(mean=[120.0] * 3, std=[60.0] * 3)
 
@@ -167,7 +167,7 @@ class TestHosts:
         for parameter in model.parameters():
             nn.init.zeros_(parameter)
         check_safe(path, model=model)
-        load(model, read_checkpoint(path), [], str(path))
+        load_to_fit(model, read_checkpoint(path), [], str(path))
         fitting = {key: value.clone() for key, value in model.state_dict().items()}
         load_checkpoint_strict(model, path)
         own = model.state_dict()

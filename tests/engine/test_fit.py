@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmosr.config.fit_loader import fit_dataloader
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine.fit import fit_statistics
 from mmosr.utils import InputError
 

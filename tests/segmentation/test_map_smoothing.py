@@ -177,7 +177,7 @@ def test_refused(head, score, message):
 
 
 class TestChoosingByName:
-    """``--score`` takes names alone: those of the config's own entries stand for these."""
+    """``--scores`` takes names alone: those of the config's own entries stand for these."""
 
     SMOOTH = dict(type="energy", name="energy_smooth", boundary_suppression=True, smoothing=True)
 

@@ -84,7 +84,7 @@ def jacobian_norms(model, batch):
 
 
 def arguments(folder, out, *more):
-    return (TOOL, folder / "movr.py", folder / "movr.pth", "--out", out, *OPTIONS, *more)
+    return (TOOL, folder / "movr.py", folder / "movr.pth", "--out-dir", out, *OPTIONS, *more)
 
 
 def run(call, folder, out, *more):

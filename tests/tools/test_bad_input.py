@@ -130,7 +130,7 @@ def test_test_with_wrong_input(call, tiny_options, tmp_path, checkpoint):
     assert_one_line(test(DEMO, tmp_path / "none.pth"), "none.pth does not exist")
     no_tta = test(DEMO, checkpoint, "--tta", options=["tta_pipeline=None"])
     assert_one_line(no_tta, "--tta", "tta_pipeline")
-    assert_one_line(test(DEMO, checkpoint, "--score", "liklihood"), "liklihood")
+    assert_one_line(test(DEMO, checkpoint, "--scores", "liklihood"), "liklihood")
     other = test(DEMO, checkpoint, options=["model.decode_head.classifier.embed_dims=4"])
     assert_one_line(other, checkpoint, "another model")
 
@@ -152,8 +152,8 @@ def test_test_does_not_run_code_from_a_checkpoint(call, tiny_options, tmp_path):
 def test_test_gives_the_figures_of_the_chosen_scores(tiny_options, tmp_path, checkpoint):
     # A process of its own: mmengine keeps its logger, with the files of another test's run.
     command = [sys.executable, ROOT / "tools" / "test.py", ROOT / DEMO, checkpoint]
-    command += ["--work-dir", tmp_path, "--out", tmp_path / "labels"]
-    command += ["--score", "likelihood", "energy", "--cfg-options", *tiny_options]
+    command += ["--work-dir", tmp_path, "--out-dir", tmp_path / "labels"]
+    command += ["--scores", "likelihood", "energy", "--cfg-options", *tiny_options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ def files(tmp_path_factory):
 
 def options(files, out, *more, datasets=None):
     datasets = datasets or ["test", files.objects, files.others]
-    return ["--datasets", *datasets, "--scores", *SCORES, "--out", out, *more]
+    return ["--datasets", *datasets, "--scores", *SCORES, "--out-dir", out, *more]
 
 
 def start(files, out, *more, slow=0.0, datasets=None, **environment):

@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
 from mmosr.apis import AnomalyInferencer, init_model
-from mmosr.config.fit_loader import fit_dataloader
 from mmosr.config.loading import load_config
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine import fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
 
@@ -90,7 +90,7 @@ def expected_statistics(config, checkpoint, data, scores):
 
 def test_a_plain_checkpoint_of_mmseg(files, fit, data, tmp_path, capsys):
     scores, out = ["sml", "mahalanobis", "odin_fitted"], tmp_path / "new" / "out.pth"
-    status, err = fit(files / "plain.py", "--score", *scores, "--out", out)
+    status, err = fit(files / "plain.py", "--scores", *scores, "--out", out)
     assert status == 0, err
     before, after = read_checkpoint(files / "plain.pth"), read_checkpoint(out)
     assert after.keys() == before.keys() | {SCORE_STATISTICS}
@@ -106,7 +106,7 @@ def test_a_plain_checkpoint_of_mmseg(files, fit, data, tmp_path, capsys):
     # What was fitted before stays.
     (files / "more.py").write_text((files / "plain.py").read_text())
     (files / "more.pth").write_bytes(out.read_bytes())
-    status, err = fit(files / "more.py", "--score", "kl_matching")
+    status, err = fit(files / "more.py", "--scores", "kl_matching")
     assert status == 0, err
     more = read_checkpoint(files / "more_fitted.pth")[SCORE_STATISTICS]
     assert more.keys() == {*scores, "kl_matching"}
@@ -118,7 +118,7 @@ def test_two_processes_fit_what_one_fits(files, data, tmp_path):
     scores, out = ["sml", "mahalanobis"], tmp_path / "two.pth"
     config, checkpoint = files / "plain.py", files / "plain.pth"
     command = ["bash", ROOT / "tools" / "dist_fit_score.sh", config, checkpoint, 2]
-    command += ["--score", *scores, "--out", out, "--work-dir", tmp_path / "work"]
+    command += ["--scores", *scores, "--out", out, "--work-dir", tmp_path / "work"]
     done = subprocess.run(
         [*map(str, command), "--cfg-options", *data], capture_output=True, text=True
     )
@@ -140,7 +140,7 @@ def test_a_bare_state_dict(files, fit, tmp_path):
     state = read_checkpoint(files / "plain.pth")["state_dict"]
     (tmp_path / "bare.py").write_text((files / "plain.py").read_text())
     torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "bare.pth")
-    status, err = fit(tmp_path / "bare.py", "--score", "sml")
+    status, err = fit(tmp_path / "bare.py", "--scores", "sml")
     assert status == 0, err
     content = read_checkpoint(tmp_path / "bare_fitted.pth")
     assert content.keys() == {"state_dict", SCORE_STATISTICS}
@@ -161,7 +161,7 @@ def test_anchors(files, fit, data, tmp_path):
     anchors = model.classifier.reestimated_anchors
     torch.testing.assert_close(after[prefix + "reestimated_anchors"], anchors)
     # Another score of this checkpoint gets anchors along, for it sees them.
-    assert fit(files / "cac.py", "--score", "sml", "--out", tmp_path / "sml.pth")[0] == 0
+    assert fit(files / "cac.py", "--scores", "sml", "--out", tmp_path / "sml.pth")[0] == 0
     both = read_checkpoint(tmp_path / "sml.pth")
     assert both["state_dict"][prefix + "fitted"] and both[SCORE_STATISTICS].keys() == {"sml"}
 
@@ -174,7 +174,7 @@ def test_entries_of_the_config_by_name(files, data, call, tmp_path):
         dict(type="sml", name="borders", boundary_suppression=True),
     ]
     config.write_text(f"_base_ = '{files / 'cac.py'}'\nmodel = dict(score={scores})\n")
-    names = ["--score", "cac_smooth", "borders", "--work-dir", tmp_path / "work"]
+    names = ["--scores", "cac_smooth", "borders", "--work-dir", tmp_path / "work"]
     status, err = call("fit_score", config, files / "cac.pth", *names, "--out", out, *common)
     assert status == 0, err
     content = read_checkpoint(out)
@@ -199,8 +199,8 @@ def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
     config, checkpoint = files / "cac.py", files / "cac.pth"
     out = tmp_path / "fitted.pth"
     scores = ["cac", "sml"]
-    test = [config, out, "--score", *scores]
-    fitted = run_tool("fit_score", config, checkpoint, "--score", *scores, "--out", out, *common)
+    test = [config, out, "--scores", *scores]
+    fitted = run_tool("fit_score", config, checkpoint, "--scores", *scores, "--out", out, *common)
     assert fitted.returncode == 0, fitted.stderr
     (line,) = re.findall("^fitted .*", fitted.stdout, re.M)
     command = " ".join(map(str, ["python tools/test.py", *test]))
@@ -228,9 +228,9 @@ def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
 
 def test_tta_and_the_evaluator_of_mmseg(files, fit, data, tmp_path):
     out = tmp_path / "fitted.pth"
-    status, err = fit(files / "plain.py", "--score", "mahalanobis", "--out", out)
+    status, err = fit(files / "plain.py", "--scores", "mahalanobis", "--out", out)
     assert status == 0, err
-    arguments = ["--work-dir", tmp_path, "--score", "mahalanobis", "--cfg-options", *data]
+    arguments = ["--work-dir", tmp_path, "--scores", "mahalanobis", "--cfg-options", *data]
     done = run_tool("test", files / "plain.py", out, "--tta", *arguments, "img_ratios=1.0,")
     assert done.returncode == 0, done.stderr
     assert "mIoU" in done.stdout
@@ -251,7 +251,7 @@ def test_killed_while_writing(files, data, tmp_path):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     command = [sys.executable, "-c", code, ROOT / "tools/fit_score.py", files / "plain.py"]
-    command += [files / "plain.pth", "--score", "sml", "--out", out, "--work-dir", tmp_path / "w"]
+    command += [files / "plain.pth", "--scores", "sml", "--out", out, "--work-dir", tmp_path / "w"]
     done = subprocess.run(
         [*map(str, command), "--cfg-options", *data],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -273,7 +273,7 @@ def test_one_score_that_cannot_be_fitted(files, data, tmp_path):
     assert_one_line((done.returncode, done.stderr), "not fitted: openmax", "max_gib = 0")
     (line,) = re.findall("^fitted .*", done.stdout, re.M)
     assert line.startswith(f"fitted sml, kl_matching: {out} written;")
-    assert f"{config} {out} --score sml kl_matching" in line
+    assert f"{config} {out} --scores sml kl_matching" in line
     found = read_checkpoint(out)[SCORE_STATISTICS]
     assert found.keys() == {"sml", "kl_matching"}
     model = expected_statistics(files / "plain.py", files / "plain.pth", data, list(found))
@@ -287,11 +287,11 @@ def test_one_score_that_cannot_be_fitted(files, data, tmp_path):
 
 def test_errors(files, fit, call, data, tmp_path):
     plain = files / "plain.py"
-    assert_one_line(fit(plain, "--score", "energy"), "energy needs no fitting", "tools/test.py")
-    assert_one_line(fit(plain, "--score", "smll"), "smll", "choose from", "sml")
-    assert_one_line(fit(plain), "no score of the config needs fitting", "--score", "mahalanobis")
-    assert_one_line(fit(plain, "--score", "sml", "--out", tmp_path), tmp_path, "folder")
-    common = ["--work-dir", tmp_path / "work", "--score", "sml", "--cfg-options", *data]
+    assert_one_line(fit(plain, "--scores", "energy"), "energy needs no fitting", "tools/test.py")
+    assert_one_line(fit(plain, "--scores", "smll"), "smll", "choose from", "sml")
+    assert_one_line(fit(plain), "no score of the config needs fitting", "--scores", "mahalanobis")
+    assert_one_line(fit(plain, "--scores", "sml", "--out", tmp_path), tmp_path, "folder")
+    common = ["--work-dir", tmp_path / "work", "--scores", "sml", "--cfg-options", *data]
     for path, part in ((tmp_path / "none.pth", "does not exist"), (files / "cac.pth", "another")):
         assert_one_line(call("fit_score", plain, path, *common), path, part)
     (tmp_path / "damaged.pth").write_bytes((files / "plain.pth").read_bytes()[:2000])

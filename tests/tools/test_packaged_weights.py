@@ -110,7 +110,7 @@ def test_testing_them(files, call, weights, options):
 
 
 def test_fitting_scores_leaves_the_package_alone(files, call, weights, options, tmp_path):
-    fit = ["fit_score", files / "plain.py", NAME, "--score", "sml"]
+    fit = ["fit_score", files / "plain.py", NAME, "--scores", "sml"]
     status, err = call(*fit, *options)
     assert status == 0, err
     content = read_checkpoint(tmp_path / "work" / "street_fitted.pth")
@@ -122,7 +122,7 @@ def test_fitting_scores_leaves_the_package_alone(files, call, weights, options, 
 
 def test_exports_name_them_and_their_hash(files, call, weights, scenes, options, tmp_path):
     images = scenes / "leftImg8bit" / "test"
-    arguments = ["--out-dir", tmp_path / "maps", "--score", "energy", *options[2:]]
+    arguments = ["--out-dir", tmp_path / "maps", "--scores", "energy", *options[2:]]
     status, err = call("export_heatmaps", files / "plain.py", NAME, images, *arguments)
     assert status == 0, err
     run = json.loads((tmp_path / "maps" / "export.json").read_text())["run"]
@@ -130,7 +130,7 @@ def test_exports_name_them_and_their_hash(files, call, weights, scenes, options,
 
 
 def test_benchmarks_name_them_and_their_hash(files, call, weights, options, tmp_path):
-    arguments = ["--scores", "energy", "--out", tmp_path / "bench", *options]
+    arguments = ["--scores", "energy", "--out-dir", tmp_path / "bench", *options]
     status, err = call("benchmark", files / "plain.py", NAME, *arguments)
     assert status == 0, err
     run = json.loads((tmp_path / "bench" / "run.json").read_text())

@@ -227,7 +227,7 @@ def test_out_is_a_file_and_labels_that_the_model_does_not_have(call, folder, tmp
         "data_prefix='test', pipeline=steps)\n"
     )
     (tmp_path / "plain.py").write_text(text)
-    arguments_ = (TOOL, tmp_path / "plain.py", folder / "movr.pth", "--out", tmp_path / "out")
+    arguments_ = (TOOL, tmp_path / "plain.py", folder / "movr.pth", "--out-dir", tmp_path / "out")
     status, err = call(*arguments_)
     assert status == 1 and "has label 3, and the model has the classes 0 to 2" in err
 

@@ -1,4 +1,5 @@
 import argparse
+import os
 
 import pytest
 import torch
@@ -6,7 +7,8 @@ from mmengine.registry import Registry
 from torch.utils.data import DataLoader, Dataset
 
 from mmosr.utils import InputError
-from mmosr.utils.cli import add_common_arguments, explain, run_tool
+from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.errors import explain
 
 PARTS = Registry("part")
 
@@ -116,10 +118,12 @@ def parse(*arguments):
     return parser.parse_args(arguments)
 
 
-def test_options_are_those_of_openmmlab():
+def test_options_are_those_of_openmmlab(monkeypatch):
+    monkeypatch.setattr(os, "environ", {})
     args = parse("--cfg-options", "a.b=1", "c=[(1,2)]", "d=x,None", "--local-rank", "3")
     assert args.cfg_options == {"a.b": 1, "c": [(1, 2)], "d": ["x", None]}
     assert args.local_rank == 3 and args.launcher == "none" and not args.trust_checkpoint
+    assert os.environ == {"LOCAL_RANK": "3"}  # where mmengine looks
 
 
 @pytest.mark.parametrize("option", ["a.b", "a=[1,2"])
@@ -127,3 +131,8 @@ def test_a_bad_option_is_a_usage_error(capsys, option):
     with pytest.raises(SystemExit, match="2"):
         parse("--cfg-options", option)
     assert "--cfg-options" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_launcher_knows_the_rank_better(monkeypatch):
+    monkeypatch.setattr(os, "environ", {"LOCAL_RANK": "1"})
+    assert parse().local_rank == 0 and os.environ == {"LOCAL_RANK": "1"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmosr.config.loading import enable_amp
+from mmosr.config.machine import enable_amp
 from mmosr.utils import cpu
 
 

@@ -71,11 +71,11 @@ def test_all_problems_are_said_in_one_line(installed):
         check_environment()
     assert str(info.value) == (
         "mmosr cannot run here: torch 1.13.1+cu117 is too old, mmseg is missing, ftfy is missing. "
-        "To mend it: pip install 'torch>=2.1' 'onedl-mmsegmentation>=1.4.0' 'ftfy>=6.0'"
+        "To fix it: pip install 'torch>=2.1' 'onedl-mmsegmentation>=1.4.0' 'ftfy>=6.0'"
     )
 
 
-def test_an_old_original_is_mended_in_its_family(installed):
+def test_an_old_original_is_fixed_in_its_family(installed):
     installed({**ORIGINALS, "mmsegmentation": "1.0.0"})
     with pytest.raises(ImportError, match="mmsegmentation 1.0.0 is too old.*'mmsegmentation>=1.2"):
         check_environment()

@@ -17,8 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mmosr.evaluation.components import ComponentCounts, ComponentSizes, component_counts
-from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
-from mmosr.utils.cli import run_tool
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError, cli
 
 THRESHOLD = 0.8
 
@@ -106,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_tool(main))
+    raise SystemExit(cli.run_tool(main))

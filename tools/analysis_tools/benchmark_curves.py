@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from sklearn import metrics
 
 from mmosr.evaluation import MAX_CELLS, ScoreHistogram, auroc, average_precision, fpr_at_tpr
-from mmosr.utils.cli import run_tool
+from mmosr.utils import cli
 
 IMAGE = 1024 * 2048  # pixels of an image of Cityscapes
 FIGURES = ("AUROC", "AP", "FPR95")
@@ -106,6 +105,8 @@ def images(task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 def run_sklearn(task: Task) -> tuple[tuple[float, float, float], float, int]:
     """Figures, seconds and bits of scikit-learn."""
+    from sklearn import metrics
+
     scores, unknown = np.empty(task.pixels, np.float32), np.empty(task.pixels, bool)
     start = 0
     for x, truth in images(task):
@@ -235,4 +236,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_tool(main))
+    raise SystemExit(cli.run_tool(main))

@@ -1,6 +1,6 @@
 """Jacobian norms, clusters and distances in the representation of a classifier.
 
-python tools/analysis_tools/representation.py CONFIG CHECKPOINT --out DIR
+python tools/analysis_tools/representation.py CONFIG CHECKPOINT --out-dir DIR
 
 Takes a class-balanced draw of the test data, half known and half unknown, and writes tables (CSV),
 plots (PNG) and a record with every figure and its definition (representation.json). The figures are
@@ -11,37 +11,21 @@ import argparse
 import sys
 from pathlib import Path
 
-import mmosr  # noqa: F401  before torch: it says how threads wait
+from mmosr.utils import cli
+from mmosr.utils.renamed_options import present_names
 
-# isort: split
-from mmengine.registry import init_default_scope
-from mmpretrain.models.classifiers import ImageClassifier
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from mmosr.analysis import CENTRES, SPACES, UNITS, NormSettings, Settings, measure, write_report
-from mmosr.analysis.images import PARTS
-from mmosr.analysis.representation import RECORD
-from mmosr.apis import init_model
-from mmosr.classification import OpenSetImageClassifier
-from mmosr.config.loading import fit_to_machine, load_config
-from mmosr.utils import InputError
-from mmosr.utils.cli import (
-    add_checkpoint_argument,
-    add_config_options,
-    add_trust_argument,
-    run_tool,
-)
+# As in mmosr.analysis, which takes seconds to import.
+PARTS = ("test", "val", "train")
+SPACES = ("embedding", "features", "unit-features", "logits")
+UNITS = ("network", "pixel")
+CENTRES = ("auto", "train", "val", "test")
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", help="config file of an image classifier")
-    add_checkpoint_argument(parser)
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the results")
+    parser = cli.make_parser(__doc__)
+    cli.add_config_argument(parser, " of an image classifier")
+    cli.add_checkpoint_argument(parser)
+    parser.add_argument("--out-dir", required=True, metavar="DIR", help="folder of the results")
     parser.add_argument("--data-part", choices=PARTS, default="test", help="default: %(default)s")
     parser.add_argument(
         "--max-images", type=int, default=1000, help="known and unknown; default: %(default)s"
@@ -67,82 +51,34 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--centre-images", type=int, default=2000, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
-    parser.add_argument("--device", help="such as cpu or cuda:1; default: a GPU if there is one")
+    cli.add_device_argument(parser)
     parser.add_argument("--resume", action="store_true", help="keep the norms measured before")
-    add_config_options(parser)
-    add_trust_argument(parser)
-    return parser.parse_args()
-
-
-def read_settings(args: argparse.Namespace) -> Settings:
-    norm = NormSettings(
-        space=args.embedding,
-        units=args.units,
-        probes=None if args.exact else args.probes,
-        seed=args.seed,
-        batch_size=args.batch_size,
-    )
-    return Settings(
-        norm=norm,
-        data_part=args.data_part,
-        max_images=args.max_images,
-        interpolations=args.interpolations,
-        steps=args.steps,
-        centres=args.centres,
-        centre_images=args.centre_images,
-    )
-
-
-def build_model(cfg, args: argparse.Namespace) -> OpenSetImageClassifier:
-    """The model of the config; mmpretrain's own classifier becomes the open-set one."""
-    plain = str(cfg.model.type).rpartition(".")[2] == ImageClassifier.__name__
-    model = init_model(
-        cfg,
-        args.checkpoint,
-        args.device,
-        score="msp" if plain else None,
-        trust=args.trust_checkpoint,
-    )
-    if not isinstance(model, OpenSetImageClassifier):
-        raise InputError(
-            f"model type '{type(model).__name__}' is no image classifier of one label: the "
-            "analysis needs an ImageClassifier or mmosr.OpenSetImageClassifier"
-        )
-    return model
-
-
-def report(record: dict, out: Path) -> None:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    for name in ("figure", "value", "standard error"):
-        table.add_column(name)
-    for name, figure in record["figures"].items():
-        cells = (figure["value"], figure.get("standard_error"))
-        table.add_row(name, *("" if cell is None else f"{cell:.4g}" for cell in cells))
-    Console().print(table)
-    images, norm = record["images"], record["jacobian"]
-    print(f"{images['known']} known and {images['unknown']} unknown images; f: {norm['f']}")
-    print(f"norms: {norm['method']}; x: {norm['x']}")
-    print(f"distances: {record['distances']}")
-    print(f"written: {out / RECORD}")
+    cli.add_config_options(parser)
+    cli.add_trust_argument(parser)
+    return parser.parse_args(present_names({"--out": "--out-dir"}))
 
 
 def main() -> None:
     args = parse_args()
-    settings = read_settings(args)
+    from mmosr import analysis
+    from mmosr.analysis.terminal import print_record
+    from mmosr.apis import load
+
+    probes = None if args.exact else args.probes
+    norm = (args.embedding, args.units, probes, args.seed, args.batch_size)
+    names = ("data_part", "max_images", "interpolations", "steps", "centres", "centre_images")
+    options = {name: getattr(args, name) for name in names}
+    settings = analysis.Settings(analysis.NormSettings(*norm), **options)
     settings.check()
-    out = Path(args.out).expanduser()
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file: give a folder")
-    cfg = load_config(args.config, args.cfg_options)
-    if cfg.get("model") is None:
-        raise InputError(f"config {args.config} has no 'model'")
-    fit_to_machine(cfg)
-    init_default_scope(cfg.get("default_scope") or "mmseg")
-    model = build_model(cfg, args)
-    measured, run = measure(model, cfg, args.checkpoint, out, settings, args.resume)
+    files, more = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)
+    # Any score makes a host's own classifier one that can be analysed.
+    loaded = load(*files, "msp", args.device, *more, launcher="none")
+    out = Path(args.out_dir).expanduser()
+    measured, run = analysis.measure(loaded, out, settings, args.resume)
     title = f"{Path(args.config).stem}, {args.data_part} data"
-    report(write_report(measured, run, settings, title, out), out)
+    record = analysis.write_report(measured, run, settings, title, out)
+    print_record(record, out / analysis.RECORD)
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

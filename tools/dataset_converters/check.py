@@ -2,7 +2,7 @@
 
 python tools/dataset_converters/check.py NAME ROOT
 
-All images and labels are read once. The last line says that the data is ready, or what to mend;
+All images and labels are read once. The last line says that the data is ready, or what to fix;
 the exit status is 0 or 1.
 """
 
@@ -10,14 +10,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.preparation import check_data_set, show
-from mmosr.utils.cli import run_tool
+from mmosr.utils import cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.make_parser(__doc__)
     parser.add_argument("name", metavar="NAME", help="a file of configs/_base_/benchmarks")
     parser.add_argument("root", metavar="ROOT", type=Path, help="folder of the data set")
     parser.add_argument(
@@ -33,6 +30,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from mmosr.preparation import check_data_set, show
+
     report = check_data_set(args.name, args.root, args.config, args.checksums)
     show(report)
     if report.problems:
@@ -40,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -9,9 +9,6 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.progress import track
-
-from mmosr.datasets.demo.scenes import write_demo_scenes
 from mmosr.utils import InputError
 
 
@@ -46,11 +43,15 @@ def parse_args() -> argparse.Namespace:
 
 
 def show_progress(scenes: Sequence) -> Iterable:
+    from rich.progress import track
+
     return track(scenes, description="Drawing scenes")
 
 
 def main() -> int:
     args = parse_args()
+    from mmosr.datasets.demo.scenes import write_demo_scenes
+
     try:
         root = write_demo_scenes(
             args.root,

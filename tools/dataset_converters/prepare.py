@@ -12,15 +12,25 @@ import signal
 import sys
 from pathlib import Path
 
-from mmosr.preparation import RECIPES, Request, check_data_set, make_plan, show, write_plan
-from mmosr.utils.cli import run_tool
+from mmosr.utils import cli
+
+# The keys of mmosr.preparation.RECIPES, for which the help need not wait.
+NAMES = (
+    "fishyscapes_lost_and_found",
+    "fishyscapes_static",
+    "road_anomaly",
+    "road_anomaly_21",
+    "road_obstacle_21",
+    "lost_and_found",
+    "street_hazards",
+    "bdd_anomaly",
+    "camvid",
+)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(RECIPES)}")
+    parser = cli.make_parser(__doc__)
+    parser.add_argument("name", metavar="NAME", help=f"one of {', '.join(NAMES)}")
     parser.add_argument("source", metavar="SRC", type=Path, help="folder of the download")
     parser.add_argument("folder", metavar="DST", type=Path, help="folder to make")
     parser.add_argument(
@@ -48,6 +58,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from mmosr.preparation import Request, check_data_set, make_plan, show, write_plan
+
     request = Request(
         source=args.source,
         folder=args.folder,
@@ -70,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

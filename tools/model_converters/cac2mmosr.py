@@ -11,16 +11,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from cac_release import config_name, read_release, write_release
-
-from mmosr.utils import InputError
-from mmosr.utils.cli import run_tool
+from mmosr.utils import InputError, cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.make_parser(__doc__)
     parser.add_argument("source", metavar="SRC", help="checkpoint of the release")
     parser.add_argument("out", metavar="DST", help="checkpoint to write")
     parser.add_argument(
@@ -33,6 +28,8 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+    from cac_release import config_name, read_release, write_release
+
     source, out = Path(args.source).expanduser(), Path(args.out).expanduser()
     if out.is_dir():
         raise InputError(f"{out} is a folder: give the name of a file")
@@ -55,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -10,18 +10,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmosr.engine.checkpoint import read_checkpoint
-from mmosr.engine.pack_weights import pack_weights
-from mmosr.engine.packaged_weights import checkpoint_file
-from mmosr.utils import InputError
-from mmosr.utils.cli import add_checkpoint_argument, add_trust_argument, run_tool
+from mmosr.utils import InputError, cli
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    add_checkpoint_argument(parser)
+    parser = cli.make_parser(__doc__)
+    cli.add_checkpoint_argument(parser)
     parser.add_argument("out", metavar="OUT", help="file to write, *.safetensors")
     parser.add_argument(
         "--source",
@@ -29,12 +23,17 @@ def parse_args() -> argparse.Namespace:
         help="how the weights were made: command, config, seeds; default: as noted in CHECKPOINT",
     )
     parser.add_argument("--max-bytes", type=int, metavar="N", help="refuse to write a larger file")
-    add_trust_argument(parser)
+    cli.add_trust_argument(parser)
     return parser.parse_args()
 
 
 def main() -> None:
     args = parse_args()
+    from weight_packing import pack_weights
+
+    from mmosr.engine.checkpoint import read_checkpoint
+    from mmosr.engine.packaged_weights import checkpoint_file
+
     out = Path(args.out).expanduser()
     if out.is_dir():
         raise InputError(f"{out} is a folder: give the name of a file")
@@ -53,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_tool(main))
+    sys.exit(cli.run_tool(main))

@@ -8,20 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DATA_SAMPLERS, HOOKS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATA_SAMPLERS, TRANSFORMS
 
-from mmosr.config.loading import (
-    apply_options,
-    check_has,
-    dicts,
-    enable_amp,
-    read_config,
-    set_data_preprocessor,
-)
-from mmosr.config.training_loop import check_ends
-from mmosr.config.types import registered_class
+from mmosr.config.checks import check_has, check_trainable
+from mmosr.config.loading import apply_options, read_config, set_data_preprocessor, set_scope
+from mmosr.config.lookup import dicts, registered_class
+from mmosr.config.machine import enable_amp
 from mmosr.datasets import SeedDraw, SeededInfiniteSampler
-from mmosr.engine import FitHook
+from mmosr.engine.fit_hook import add_fit_hook
 from mmosr.scored_model import set_scores
 from mmosr.utils import InputError
 
@@ -68,8 +62,7 @@ def method_config(
     if data is not None:
         _drop_seed_draws(cfg)
     set_data_preprocessor(cfg)
-    check_has(cfg, path, ("model", "train_cfg", "optim_wrapper"), "train")
-    check_ends(cfg)
+    check_trainable(cfg)
     if amp:
         enable_amp(cfg)
     return cfg
@@ -101,7 +94,7 @@ def replace_data(cfg: Config, data: Config, num_known: int) -> None:
     for key in NEEDED:
         if not data.get(key):
             raise InputError(f"--data {data.filename} has no '{key}'")
-    check_has(cfg, cfg.filename, ("model",), "train")
+    check_has(cfg, ("model",), "train")
     own = cfg.get("train_dataloader") or {}
     for key in DATA:
         cfg.pop(key, None)
@@ -172,7 +165,7 @@ def trial_config(
             f"0-{protocol.trials - 1}"
         )
     cfg = copy.deepcopy(config)
-    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    set_scope(cfg, "mmpretrain")
     for key in LOADERS:
         _set_trial(cfg, key, protocol, trial)
     randomness = cfg.get("randomness") or {}
@@ -180,11 +173,7 @@ def trial_config(
     cfg.randomness = {**randomness, "seed": first + trial}
     if scores:
         set_scores(cfg.model, list(scores))
-    hooks = list(cfg.get("custom_hooks") or [])
-    scope = cfg.get("default_scope")
-    if not any(registered_class(HOOKS, hook["type"], scope) is FitHook for hook in hooks):
-        length = cfg.train_cfg.get("max_iters") or cfg.train_cfg.get("max_epochs")
-        cfg.custom_hooks = [*hooks, dict(type="mmosr.FitHook", interval=length)]
+    add_fit_hook(cfg, interval=cfg.train_cfg.get("max_iters") or cfg.train_cfg.get("max_epochs"))
     cfg.resume, cfg.load_from = False, cfg.get("load_from")
     return cfg
 

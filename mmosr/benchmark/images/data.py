@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from mmengine.config import Config
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 
-from mmosr.config.training_data import check_threshold_data, check_training_data
+from mmosr.config.checks import check_threshold_data, check_training_data
+from mmosr.config.loading import set_scope
 from mmosr.datasets.shared_images import check_apart, image_identity
 from mmosr.runs.hashes import content_hash
 from mmosr.utils import UNKNOWN
@@ -39,7 +40,7 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
             classes, or two of the three share images, see
             :func:`~mmosr.datasets.shared_images.check_apart`.
     """
-    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    set_scope(cfg, "mmpretrain")
     classes, parts, images = None, {}, {}
     for part in ("train", "val", "test"):
         dataset = DATASETS.build(copy.deepcopy(cfg[f"{part}_dataloader"].dataset))

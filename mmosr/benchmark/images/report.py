@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mmosr.benchmark.pixels.tables import NOTHING, code, plain
 from mmosr.runs.files import atomic_write
+from mmosr.runs.terminal import report_console
 
 from .job import write_json
 from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
@@ -63,7 +64,7 @@ def print_report(run: ProtocolRun, console: Console | None = None) -> None:
         run: What was run.
         console: Default: standard output.
     """
-    content, console = report_content(run), console or Console()
+    content, console = report_content(run), console or report_console()
     table = Table(
         title=escape(content["title"]),
         caption=escape(f"protocol {content['protocol']}, version {content['version']}; {SPREAD}"),

@@ -13,10 +13,10 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import EMAHook
-from mmengine.registry import HOOKS, MODELS, init_default_scope
+from mmengine.registry import MODELS
 
-from mmosr.config.loading import named_dicts
-from mmosr.config.types import registered_class
+from mmosr.config.loading import set_scope
+from mmosr.config.lookup import find_hook
 from mmosr.engine import check_optimizer
 from mmosr.engine.fit import CLASSIFIER
 from mmosr.scored_model import ScoredModel
@@ -135,7 +135,7 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
     """
     cfg = job.config
     check_data_of(job.record["trained"], describe_data(cfg, protocol))
-    init_default_scope(cfg.get("default_scope") or "mmpretrain")
+    set_scope(cfg, "mmpretrain")
     model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
     classes = getattr(model, "known_classes", None)
     if classes is None:
@@ -157,26 +157,16 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
 def _check_averaging(cfg: Config, model: ScoredModel) -> None:
     """Statistics are fitted in training, which cannot fit them to averaged weights."""
     parts = list(model.fitted_parts())
-    averaging = _averaging_hook(cfg)
+    averaging = find_hook(cfg, EMAHook)
     if averaging is None or not parts:
         return
-    mend = f"leave {averaging} out of the config"
+    fix = f"leave {averaging} out of the config"
     if CLASSIFIER not in parts:
-        mend += f", or name --scores without {', '.join(parts)}"
+        fix += f", or name --scores without {', '.join(parts)}"
     raise InputError(
         f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
-        f"{', '.join(parts)} cannot be fitted to averaged weights: {mend}"
+        f"{', '.join(parts)} cannot be fitted to averaged weights: {fix}"
     )
-
-
-def _averaging_hook(cfg: Config) -> str | None:
-    """Where the config has an ``EMAHook``, such as ``custom_hooks.1``."""
-    for key in ("custom_hooks", "default_hooks"):
-        for name, hook in named_dicts(cfg.get(key), key):
-            found = registered_class(HOOKS, hook.get("type"), cfg.get("default_scope"))
-            if found is not None and issubclass(found, EMAHook):
-                return name
-    return None
 
 
 def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmosr.config.fit_loader import find_test_dataset
+from mmosr.config.pipelines import find_test_dataset
 from mmosr.runs.hashes import content_hash
 
 # What the test alone uses. Scores do not act on the weights; those with statistics are compared by

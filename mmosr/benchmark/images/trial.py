@@ -12,18 +12,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
 
-from mmosr.config.loading import fit_to_machine
-from mmosr.engine import check_optimizer
-from mmosr.engine.checkpoint import check_safe
-from mmosr.engine.starting_weights import prepare_start
+from mmosr.engine.runners import LAST, last_checkpoint, training_runner
+from mmosr.engine.testing import testing_runner
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.runs.hashes import file_hash
 from mmosr.utils import InputError
@@ -62,10 +57,9 @@ def run_trial(folder: Path) -> dict:
     data = describe_data(cfg, protocol)
     trained = record.get("trained")
     check_data_of(trained, data)
-    fit_to_machine(cfg)
     if trained is None:
         checkpoint = train(cfg, folder / "train")
-        name, sha256 = str(checkpoint.relative_to(folder)), file_hash(checkpoint)
+        name, sha256 = os.path.relpath(checkpoint, folder), file_hash(checkpoint)
     else:
         checkpoint = Path(trained["checkpoint"])
         name, sha256 = trained["checkpoint"], trained["checkpoint_sha256"]
@@ -107,12 +101,9 @@ def measure(
         for name, value in validated.items()
         if name.endswith(THRESHOLD)
     }
-    options = dict(
-        thresholds=thresholds,
-        topk=[1, 5] if classes > 5 else [1],
-        out_file=str(folder / IMAGES),
-    )
-    return evaluate(cfg, checkpoint, "test", folder, options), thresholds
+    topk, table = [1, 5] if classes > 5 else [1], str(folder / IMAGES)
+    options = dict(thresholds=thresholds, topk=topk, out_file=table)
+    return evaluate(cfg, checkpoint, "test", folder, **options), thresholds
 
 
 def train(cfg: Config, work_dir: Path) -> Path:
@@ -123,53 +114,26 @@ def train(cfg: Config, work_dir: Path) -> Path:
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir), "train"
-    last = last_checkpoint(work_dir)
-    if last is not None:
-        cfg.resume, cfg.load_from = True, str(last)
-    if cfg.load_from:
-        check_safe(cfg.load_from)
-    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
-    prepare_start(runner, cfg)
-    check_optimizer(cfg, runner.model)
-    runner.train()
+    training_runner(cfg, LAST).train()
     last = last_checkpoint(work_dir)
     if last is None:
         raise InputError("training kept no checkpoint: set default_hooks.checkpoint in the config")
     return last
 
 
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """The last whole checkpoint, wherever the folder lay when it was written."""
-    if not work_dir.is_dir():
-        return None
-    name = find_latest_checkpoint(str(work_dir))
-    path = None if name is None else work_dir / os.path.basename(name)
-    return path if path is not None and path.is_file() else None
-
-
 def evaluate(
-    cfg: Config,
-    checkpoint: Path,
-    part: str,
-    folder: Path,
-    options: Mapping[str, Any] | None = None,
+    cfg: Config, checkpoint: Path, part: str, folder: Path, **options: Any
 ) -> dict[str, float]:
-    """Figures of the checkpoint on a part of the data.
+    """Figures of the checkpoint on a part of the data, ``val`` or ``test``.
 
-    Args:
-        cfg: Of the trial.
-        checkpoint: With the statistics of the scores.
-        part: ``val`` or ``test``.
-        folder: Of the trial.
-        options: Of the metric.
+    The options are those of the metric.
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder / part), part
-    cfg.resume, cfg.load_from = False, str(checkpoint)
     cfg.test_dataloader, cfg.test_cfg = cfg[f"{part}_dataloader"], {}
-    cfg.test_evaluator = dict(type=METRIC, **(options or {}))
-    runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
-    return {name: float(value) for name, value in runner.test().items()}
+    cfg.test_evaluator = dict(type=METRIC, **options)
+    found = testing_runner(cfg, checkpoint).test()
+    return {name: float(value) for name, value in found.items()}
 
 
 def end_with(parent: int) -> None:

@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
+from mmosr.apis import Loaded
 from mmosr.apis.image_loading import check_image
-from mmosr.config.fit_loader import find_test_pipeline, loads_labels
-from mmosr.config.loading import check_data, load_config
+from mmosr.config.checks import check_data
+from mmosr.config.loading import load_config
+from mmosr.config.pipelines import labelled_pipeline
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.utils import InputError
+from mmosr.utils.resources import resource
 
 from .protocols import Protocol, custom_protocol, load_protocol
 
-DEFINITIONS = Path(__file__).parents[3] / "configs" / "_base_" / "benchmarks"
+DEFINITIONS = resource("configs", "_base_", "benchmarks")
 OWN_TEST_DATA = "test"
 
 
@@ -41,18 +43,18 @@ class Benchmark:
     dataset: dict
 
 
-def find_benchmarks(names: Sequence[str], config: Config) -> list[Benchmark]:
+def find_benchmarks(names: Sequence[str], loaded: Loaded) -> list[Benchmark]:
     """The data sets that are meant, none of which is touched yet.
 
     Args:
         names: Names of files in ``configs/_base_/benchmarks``, paths of files of that kind, or
-            ``test`` for the test data of the config.
-        config: Of the model.
+            ``test`` for the test data of the model's config.
+        loaded: The model.
 
     Raises:
         InputError: There is no such file, it defines no benchmark, or two have one name.
     """
-    benchmarks = [_own_test_data(config) if n == OWN_TEST_DATA else _read(n) for n in names]
+    benchmarks = [_own_test_data(loaded) if n == OWN_TEST_DATA else _read(n) for n in names]
     if not benchmarks:
         raise InputError("no data set to test on: name some with --datasets")
     found = [benchmark.name for benchmark in benchmarks]
@@ -65,15 +67,14 @@ def find_benchmarks(names: Sequence[str], config: Config) -> list[Benchmark]:
     return benchmarks
 
 
-def _own_test_data(config: Config) -> Benchmark:
-    dataset = (config.get("test_dataloader") or {}).get("dataset")
-    if not dataset:
+def _own_test_data(loaded: Loaded) -> Benchmark:
+    if not loaded.test_data:
         raise InputError(
             "the config has no test_dataloader.dataset: name data sets with --datasets"
         )
-    source = str(config.filename)
-    title = f"test data of {Path(source).name}"
-    return Benchmark(OWN_TEST_DATA, custom_protocol(title, source), _plain(dataset))
+    source = loaded.config_file
+    protocol = custom_protocol(f"test data of {Path(source).name}", source)
+    return Benchmark(OWN_TEST_DATA, protocol, _plain(loaded.test_data))
 
 
 def _read(name: str) -> Benchmark:
@@ -124,25 +125,25 @@ def _plain(config: Mapping) -> dict:
 class BenchmarkData(Dataset):
     """The images of a benchmark with their labels, as the model takes them.
 
-    The steps are those of the config's test data, with the labels loaded last and by
+    The steps are those of the model's test, with the labels loaded last and by
     ``mmosr.LoadOpenSetAnnotations``: they keep their full size and their values are checked.
 
     Args:
         benchmark: From :func:`find_benchmarks`.
-        config: Of the model.
+        loaded: The model.
 
     Raises:
         InputError: The data is not there, or holds no image; the config has no test pipeline.
     """
 
-    def __init__(self, benchmark: Benchmark, config: Config) -> None:
+    def __init__(self, benchmark: Benchmark, loaded: Loaded) -> None:
         self.name, self.protocol = benchmark.name, benchmark.protocol
         self.config = benchmark.dataset
-        init_default_scope(config.get("default_scope") or "mmseg")
+        loaded.set_scope()
         what = f"data set '{self.name}'"
         check_data({what: self.config}, [what])
         self._dataset = self._build(what)
-        self._steps = Compose(labelled_pipeline(find_test_pipeline(config)))
+        self._steps = Compose(labelled_pipeline(loaded.steps))
         # One whole pass over the file names, which are few bytes each.
         infos = map(self._dataset.get_data_info, range(len(self._dataset)))
         self.images = [os.fspath(info["img_path"]) for info in infos]
@@ -181,23 +182,3 @@ class BenchmarkData(Dataset):
             return self._steps(info)
         except (OSError, AssertionError, cv2.error) as error:
             raise InputError(f"image '{self.images[index]}' cannot be read: {error}") from error
-
-
-def labelled_pipeline(steps: Sequence[Mapping]) -> list[dict]:
-    """A test pipeline that loads labels as benchmarks need them: last, and checked.
-
-    Raises:
-        InputError: The pipeline does not end in ``PackSegInputs``.
-    """
-    steps = [dict(step) for step in steps if not loads_labels(step)]
-    if not steps or not _name(steps[-1]).endswith("PackSegInputs"):
-        raise InputError(
-            "the test pipeline of the config has to end with PackSegInputs: labels are loaded "
-            "before it, at their full size"
-        )
-    return [*steps[:-1], dict(type="mmosr.LoadOpenSetAnnotations"), steps[-1]]
-
-
-def _name(step: Mapping) -> str:
-    kind = step["type"]
-    return kind if isinstance(kind, str) else kind.__name__

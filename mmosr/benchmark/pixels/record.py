@@ -13,12 +13,10 @@ import mmengine
 import mmseg
 import numpy as np
 import torch
-from mmengine.config import Config
 
-from mmosr.apis.image_loading import inference_pipeline
-from mmosr.engine.packaged_weights import checkpoint_file
+from mmosr.apis import Loaded
 from mmosr.runs.files import atomic_write
-from mmosr.runs.hashes import content_hash, file_hash
+from mmosr.runs.hashes import content_hash
 from mmosr.utils import InputError
 from mmosr.utils.environment import version_differences
 from mmosr.version import __version__
@@ -28,29 +26,17 @@ from .data import BenchmarkData
 RECORD = "run.json"
 
 
-def describe(
-    config: Config,
-    checkpoint: str | os.PathLike,
-    scores: Sequence[str],
-    data: Sequence[BenchmarkData],
-    batch_size: int,
-) -> dict:
+def describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
     """What decides the results of a run; a resumed run must have the same.
 
     Args:
-        config: As the user gave it. Model and test pipeline are compared, by their content.
-        checkpoint: Compared by its content.
-        scores: Names of the scores.
+        loaded: The model. The last digits of a map may depend on its neighbours in the batch.
         data: The data sets.
-        batch_size: The last digits of a map may depend on its neighbours in the batch.
     """
     return {
-        "config": str(config.filename),
-        "config_sha256": content_hash([_model(config), inference_pipeline(config)]),
-        "checkpoint": os.fspath(checkpoint),
-        "checkpoint_sha256": file_hash(checkpoint_file(checkpoint)),
-        "scores": list(scores),
-        "batch_size": batch_size,
+        **loaded.identity(with_scores=False),
+        "scores": list(loaded.model.score_names),
+        "batch_size": loaded.batch_size,
         "datasets": {part.name: _dataset(part) for part in data},
         "versions": {
             "mmosr": __version__,
@@ -62,15 +48,6 @@ def describe(
             "opencv": cv2.__version__,
         },
     }
-
-
-def _model(config: Config) -> dict:
-    """The model without the names of the scores, which are compared by themselves."""
-    model = dict(config.model)
-    scores = model.pop("score", None) or []
-    scores = [scores] if isinstance(scores, (str, Mapping)) else scores
-    model["score"] = [score for score in scores if isinstance(score, Mapping)]
-    return model
 
 
 def _dataset(data: BenchmarkData) -> dict:

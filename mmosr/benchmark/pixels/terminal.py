@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmosr.runs.terminal import report_console
+
 from .result import DatasetResult
 from .tables import PUBLISHED, amounts, figure_names, format_figure, heading, table_cells
 
@@ -20,7 +22,7 @@ def print_tables(results: Sequence[DatasetResult], console: Console | None = Non
         results: One for each data set.
         console: Default: standard output.
     """
-    console = console or Console()
+    console = console or report_console()
     for result in results:
         console.print(_table(result))
         console.print()

@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from mmosr.apis import AnomalyInferencer, init_model
+from mmosr.apis import AnomalyInferencer, init_model, load
 from mmosr.benchmark.pixels import run_benchmark
 from mmosr.config.loading import load_config
 from mmosr.datasets import write_demo_scenes
@@ -212,9 +212,7 @@ def _run_tool(arguments: list, log: str, folder: str, environment: dict) -> None
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def run(files, out, datasets=("test",), scores=SCORES, **options):
+def run(files, out, datasets=("test",), scores=SCORES, config=None, checkpoint=None, **options):
     """The results of a benchmark of the tiny model."""
-    results, _ = run_benchmark(
-        files.config, files.checkpoint, out, [str(d) for d in datasets], scores, **options
-    )
-    return results
+    loaded = load(config or files.config, checkpoint or files.checkpoint, scores)
+    return run_benchmark(loaded, out, [str(d) for d in datasets], **options)[0]

@@ -2,9 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -172,15 +169,3 @@ def test_custom_protocol():
     assert protocol.components == ComponentSizes(3, 2)
     assert custom_protocol("my roads").components is None
     assert "custom" not in protocol_names()
-
-
-def test_the_file_is_in_the_wheel(tmp_path):
-    # setup.py's own command: no network, no installation, and nothing written to the checkout.
-    code = "import sys, setuptools; sys.argv[0] = 'setup.py'; exec(open('setup.py').read())"
-    options = ["egg_info", "-e", str(tmp_path), "build", "-b", str(tmp_path / "b")]
-    options += ["bdist_wheel", "-d", str(tmp_path / "dist")]
-    code = f"__file__ = {str(ROOT / 'setup.py')!r}; {code}"
-    subprocess.run([sys.executable, "-c", code, "-q", *options], cwd=ROOT, check=True)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    content = zipfile.ZipFile(wheel).read("mmosr/benchmark/pixels/protocols.json")
-    assert json.loads(content) == CONTENT

@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-from mmosr.apis import init_model
-from mmosr.benchmark.pixels import BenchmarkData, find_benchmarks, run_benchmark
+from mmosr.apis import load
+from mmosr.benchmark.pixels import BenchmarkData, find_benchmarks
 from mmosr.config.loading import load_config
 from mmosr.evaluation import OpenSetMetric
 from mmosr.evaluation.components import (
@@ -97,15 +97,15 @@ def test_closed_set_figures_are_those_of_the_metric(files, everything):
     own, objects, others = everything[0]
     assert others.closed_set is None
     assert own.closed_set == objects.closed_set
-    model = init_model(files.config, files.checkpoint, "cpu", score=SCORES)
+    loaded = load(files.config, files.checkpoint, SCORES, "cpu")
     metric = OpenSetMetric()
-    (benchmark,) = find_benchmarks(["test"], load_config(files.config))
-    data = BenchmarkData(benchmark, load_config(files.config))
+    (benchmark,) = find_benchmarks(["test"], loaded)
+    data = BenchmarkData(benchmark, loaded)
     metric.dataset_meta = dict(classes=data.classes)
     for index in range(len(data)):
         batch = {key: [value] for key, value in data[index].items()}
         with torch.no_grad():
-            metric.process({}, [sample.to_dict() for sample in model.test_step(batch)])
+            metric.process({}, [sample.to_dict() for sample in loaded.model.test_step(batch)])
     expected = metric.evaluate(len(data))
     for key, value in own.closed_set.items():
         assert value == pytest.approx(expected[key], abs=0.005), key
@@ -133,7 +133,7 @@ def test_batches_and_workers_change_nothing(files, everything, tmp_path):
     config = load_config(
         files.config, {"test_dataloader.batch_size": 2, "test_dataloader.num_workers": 2}
     )
-    (result,), _ = run_benchmark(config, files.checkpoint, tmp_path, scores=SCORES)
+    (result,) = run(files, tmp_path, config=config)
     for name in SCORES:
         assert result.figures[name]["AUROC"] == pytest.approx(
             everything[0][0].figures[name]["AUROC"], abs=1e-6
@@ -219,7 +219,7 @@ def test_images_of_different_sizes_in_a_batch(files, tmp_path):
         steps = config.test_dataloader.dataset.pipeline
         config.merge_from_dict({pipeline: [s for s in steps if s.type != "Resize"]})
         out = tmp_path / str(batch)
-        results += run_benchmark(config, files.checkpoint, out, scores=["msp"])[0]
+        results += run(files, out, scores=["msp"], config=config)
     assert results[0].images == results[1].images == 3
     assert results[0].histograms == results[1].histograms
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmosr.benchmark.pixels import run_benchmark
 from mmosr.config.loading import load_config
 from mmosr.utils import InputError
 
@@ -33,7 +32,7 @@ def test_a_folder_that_holds_a_run(files, tmp_path):
     other = tmp_path / "other.pth"
     torch.save({"state_dict": build(load_config(files.config), seed=1).state_dict()}, other)
     with pytest.raises(InputError, match="another checkpoint;"):
-        run_benchmark(files.config, other, tmp_path, scores=SCORES, resume=True)
+        run(files, tmp_path, checkpoint=other, resume=True)
     other.unlink()
     changes = {
         "config;": {"model.decode_head.align_corners": True},
@@ -49,7 +48,7 @@ def test_a_folder_that_holds_a_run(files, tmp_path):
     for what, options in changes.items():
         with pytest.raises(InputError) as caught:
             config = load_config(files.config, options)
-            run_benchmark(config, files.checkpoint, tmp_path, scores=SCORES, resume=True)
+            run(files, tmp_path, config=config, resume=True)
         assert f"another {what}" in str(caught.value)
     record = tmp_path / "run.json"
     text = record.read_text()
@@ -65,11 +64,11 @@ def test_images_added_since(files, tmp_path):
     shutil.copytree(files.scenes, root)
     options = {"test_dataloader.dataset.data_root": str(root)}
     config = load_config(files.config, options)
-    run_benchmark(config, files.checkpoint, tmp_path / "out", scores=["msp"])
+    run(files, tmp_path / "out", scores=["msp"], config=config)
     image = sorted((root / "leftImg8bit" / "test").rglob("*.png"))[0]
     image.unlink()
     with pytest.raises(InputError, match=r"another data set 'test' \(images, list of images\);"):
-        run_benchmark(config, files.checkpoint, tmp_path / "out", scores=["msp"], resume=True)
+        run(files, tmp_path / "out", scores=["msp"], config=config, resume=True)
 
 
 def test_data_that_is_not_there_is_named_before_any_work(files, tmp_path):
@@ -105,10 +104,10 @@ def test_a_cut_off_image_is_named(files, tmp_path):
     for workers in (0, 1):
         config.test_dataloader.num_workers = workers
         with pytest.raises(InputError, match=image.name):
-            run_benchmark(config, files.checkpoint, out, scores=["msp"], resume=True)
+            run(files, out, scores=["msp"], config=config, resume=True)
     # What was done before is kept, and nothing but it is done when the image is whole again.
     shutil.copy(images_of(files)[3], image)
-    (result,), _ = run_benchmark(config, files.checkpoint, out, scores=["msp"], resume=True)
+    (result,) = run(files, out, scores=["msp"], config=config, resume=True)
     parts = [np.load(path)["images"].tolist() for path in (out / "test" / "parts").iterdir()]
     assert sorted(index for part in parts for index in part) == [0, 1, 2, 3, 4] and len(parts) > 1
     maps, labels = all_pixels(files)
@@ -123,7 +122,7 @@ def test_scores_that_are_not_finite_name_the_image(files, tmp_path):
     broken = tmp_path / "nan.pth"
     torch.save(content, broken)
     with pytest.raises(InputError, match=rf"{images_of(files)[0].name}, score 'msp'.*NaN"):
-        run_benchmark(files.config, broken, tmp_path / "out", scores=["msp"])
+        run(files, tmp_path / "out", scores=["msp"], checkpoint=broken)
 
 
 def test_a_model_without_scores(files, tmp_path):

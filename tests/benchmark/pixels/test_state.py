@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from mmosr.benchmark.pixels import run_benchmark
 from mmosr.benchmark.pixels.state import (
     Part,
     PartWriter,
@@ -18,7 +17,7 @@ from mmosr.evaluation.counts import Counts
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.utils import InputError
 
-from .support import SCORES
+from .support import run
 
 
 def counts(seed: int, unknown: int = 5, areas: bool = True) -> Counts:
@@ -104,7 +103,7 @@ def test_writing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
 
 def test_an_image_counted_twice_and_a_damaged_file(files, tmp_path):
     def resume():
-        return run_benchmark(files.config, files.checkpoint, tmp_path, scores=SCORES, resume=True)
+        return run(files, tmp_path, resume=True)
 
     resume()
     (path,) = part_files(tmp_path / "test/parts")
@@ -128,21 +127,20 @@ def test_a_batch_of_which_one_image_is_done(files, tmp_path):
     from mmosr.config.loading import load_config
 
     config = load_config(files.config, {"test_dataloader.batch_size": 2})
-    datasets = [str(files.objects)]
 
-    def run(out, **options):
-        return run_benchmark(config, files.checkpoint, out, datasets, SCORES, **options)[0]
+    def test(out, **options):
+        return run(files, out, [files.objects], config=config, **options)
 
-    (expected,) = run(tmp_path / "whole")
+    (expected,) = test(tmp_path / "whole")
     out = tmp_path / "out"
     # The map of the fourth image cannot be written.
     blocked = out / "objects/maps/000003_demo_000003_leftImg8bit_label.npy"
     blocked.mkdir(parents=True)
     with pytest.raises(OSError, match="000003"):
-        run(out)
+        test(out)
     assert images_done(out / "objects/parts") == {0, 1, 2}
     blocked.rmdir()
-    (result,) = run(out, resume=True)
+    (result,) = test(out, resume=True)
     assert images_done(out / "objects/parts") == {0, 1, 2, 3, 4}
     assert result.histograms == expected.histograms
     np.testing.assert_equal(result.figures, expected.figures)

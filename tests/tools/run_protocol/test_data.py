@@ -11,7 +11,7 @@ from mmosr.benchmark.images import run_protocol
 from mmosr.benchmark.images.config import trial_config
 from mmosr.benchmark.images.data import describe_data
 from mmosr.benchmark.images.protocols import load_image_protocol
-from mmosr.config.loading import dicts
+from mmosr.config.lookup import dicts
 from mmosr.utils import InputError
 
 

@@ -135,7 +135,7 @@ class TestTestTool:
     def test_scores_of_all_images(self, runs, folder, tmp_path, call):
         place = folder / "out/tiny/trial_0"
         checkpoint = place / f"train/iter_{ITERATIONS}.pth"
-        out = ["--out", tmp_path / "scores", "--work-dir", tmp_path]
+        out = ["--out-dir", tmp_path / "scores", "--work-dir", tmp_path]
         status, error = call("test", place / "config.py", checkpoint, *out)
         assert status == 0, error
         found = read_image_table(tmp_path / "scores/images.csv")
@@ -147,10 +147,10 @@ class TestTestTool:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (["--show-dir", "maps"], "a classifier of whole images has not: --out DIR writes"),
-            (["--show"], "a classifier of whole images has not: --out DIR writes"),
+            (["--show-dir", "maps"], "a classifier of whole images has none: --out-dir DIR writes"),
+            (["--show"], "a classifier of whole images has none: --out-dir DIR writes"),
             (
-                ["--out", "maps", "--cfg-options", "test_evaluator.type=Accuracy"],
+                ["--out-dir", "maps", "--cfg-options", "test_evaluator.type=Accuracy"],
                 r"set test_evaluator=dict\(type='mmosr.OpenSetRecognitionMetric'\)",
             ),
         ],

@@ -50,7 +50,7 @@ BROKEN = "cat/0004.jpg"  # a known class in trial 1, an unknown one in trial 0
 
 def arguments(folder, out, trials, *more):
     method = ("--method", folder / "tiny.py", "--scores", *SCORES)
-    return ["cifar10_6-4", *method, "--trials", trials, "--out", out, *more]
+    return ["cifar10_6-4", *method, "--trials", trials, "--out-dir", out, *more]
 
 
 def start(folder, out, trials, *more):

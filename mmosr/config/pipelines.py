@@ -1,13 +1,13 @@
-"""The data loader of the pass that fits statistics, and the test pipeline that it is made of."""
+"""Pipelines and data loaders that are made of those in a config: of inference, of fitting."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mmengine.config import Config
 
 from mmosr.utils import InputError
 
-from .types import bare_name
+from .lookup import bare_name
 
 # Wrappers of mmengine and mmseg that show images several times, or several as one.
 _REPEATING = ("RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
@@ -34,6 +34,29 @@ def find_test_dataset(cfg: Config) -> dict:
         dataset = next(dataset[key] for key in inner if key in dataset)
         dataset = dataset if isinstance(dataset, Mapping) else dataset[0]
     return dataset
+
+
+def inference_pipeline(cfg: Config) -> list[dict]:
+    """The config's test pipeline without the steps that load labels.
+
+    Raises:
+        InputError: The config has no test pipeline.
+    """
+    return [step for step in find_test_pipeline(cfg) if not loads_labels(step)]
+
+
+def labelled_pipeline(steps: Sequence[Mapping]) -> list[dict]:
+    """A pipeline of inference that loads labels as benchmarks need them: last, and checked.
+
+    Raises:
+        InputError: The pipeline does not end in ``PackSegInputs``.
+    """
+    if not steps or bare_name(steps[-1]["type"]) != "PackSegInputs":
+        raise InputError(
+            "the test pipeline of the config has to end with PackSegInputs: labels are loaded "
+            "before it, at their full size"
+        )
+    return [*steps[:-1], dict(type="mmosr.LoadOpenSetAnnotations"), steps[-1]]
 
 
 def loads_labels(step: Mapping) -> bool:

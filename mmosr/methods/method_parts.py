@@ -11,7 +11,7 @@ Config = Mapping
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MethodParts:
     """The parts of a method.
 
     Args:
@@ -89,8 +89,8 @@ class Recipe:
                     )
 
 
-LGMM = Recipe("mmosr.GaussianMixtureClassifier")
-CAC = Recipe("mmosr.AnchorClassifier", ("mmosr.CACLoss", "mmosr.CenterLoss"))
-MOVR = Recipe("mmosr.CosineClassifier", ("mmosr.MOvRLoss",), shared=("scale",))
-RPL = Recipe("mmosr.ReciprocalPointClassifier")
-CPN = Recipe("mmosr.PrototypeClassifier")
+LGMM = MethodParts("mmosr.GaussianMixtureClassifier")
+CAC = MethodParts("mmosr.AnchorClassifier", ("mmosr.CACLoss", "mmosr.CenterLoss"))
+MOVR = MethodParts("mmosr.CosineClassifier", ("mmosr.MOvRLoss",), shared=("scale",))
+RPL = MethodParts("mmosr.ReciprocalPointClassifier")
+CPN = MethodParts("mmosr.PrototypeClassifier")

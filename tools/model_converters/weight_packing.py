@@ -13,12 +13,11 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mmosr.engine.checkpoint import weights_of
+from mmosr.engine.packaged_weights import DATASET_META, SOURCE, SUFFIX, VERSIONS
 from mmosr.methods.mixture import REBUILT
 from mmosr.runs.files import atomic_write
 from mmosr.utils import InputError
-
-from .checkpoint import weights_of
-from .packaged_weights import DATASET_META, SOURCE, SUFFIX, VERSIONS
 
 _INTEGERS = (torch.int8, torch.uint8, torch.int16, torch.int32)
 # What mmengine notes about a training, in the order of the sentence.

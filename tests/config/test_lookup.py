@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmosr.config.types import bare_name
+from mmosr.config.lookup import bare_name
 from mmosr.datasets import SeedDraw
 
 

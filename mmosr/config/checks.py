@@ -1,20 +1,102 @@
-"""Training and validation data that show what only a test may show, found in the config."""
+"""Checks of a config, before anything is built from it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
+from mmengine.registry import DATA_SAMPLERS, LOOPS
+from mmengine.runner import EpochBasedTrainLoop
 
 from mmosr.utils.errors import InputError
 
-from .loading import named_dicts
-from .types import bare_name
+from .lookup import bare_name, dicts, named_dicts, registered_class
 
 # Data sets of unknown images, which have no other role.
 TEST_ONLY = ("OpenSetTestData", "UnknownImages", "NoiseImages")
 OPEN_SET, FOLDERS = "OpenSetClassificationDataset", "CustomDataset"
 HINT = "mmosr.OpenSetClassificationDataset with role='{}', see docs/image_data.md"
+
+
+def check_has(cfg: Config, keys: Sequence[str], purpose: str) -> None:
+    """Check that a config has what a tool needs.
+
+    Args:
+        cfg: The whole config.
+        keys: Keys at the top, such as ``'test_dataloader'``.
+        purpose: What they are for: ``'test'``.
+
+    Raises:
+        InputError: Naming the first key that is missing or None.
+    """
+    for key in keys:
+        if cfg.get(key) is None:
+            raise InputError(
+                f"config {cfg.filename} has no '{key}', so there is nothing to {purpose}"
+            )
+
+
+def check_trainable(cfg: Config) -> None:
+    """Check that there is something to train, besides the data, and that it ends.
+
+    Raises:
+        InputError: See :func:`check_has` and :func:`check_ends`.
+    """
+    check_has(cfg, ("model", "train_cfg", "optim_wrapper"), "train")
+    check_ends(cfg)
+
+
+def check_data(cfg: Config, loaders: Sequence[str]) -> None:
+    """Check that the image folders of some data loaders exist.
+
+    Args:
+        cfg: The whole config.
+        loaders: Keys such as ``'train_dataloader'``.
+
+    Raises:
+        InputError: Naming the folder that is missing.
+    """
+    for loader in loaders:
+        for dataset in dicts(cfg.get(loader) or {}):
+            prefix = dataset.get("data_prefix")
+            if not isinstance(prefix, Mapping) or "img_path" not in prefix:
+                continue
+            folder = os.path.join(dataset.get("data_root") or "", prefix["img_path"])
+            if "://" not in folder and not os.path.isdir(folder):
+                raise InputError(
+                    f"{loader}: image folder {folder} does not exist; docs/data.md says how to "
+                    "get and arrange each data set"
+                )
+
+
+def check_ends(cfg: Mapping[str, Any]) -> None:
+    """Check that an epoch ends where training counts epochs.
+
+    Args:
+        cfg: The whole config.
+
+    Raises:
+        InputError: ``train_dataloader`` draws without an end.
+    """
+    sampler = (cfg.get("train_dataloader") or {}).get("sampler") or {}
+    found = registered_class(DATA_SAMPLERS, sampler.get("type"), cfg.get("default_scope"))
+    if found is not None and issubclass(found, InfiniteSampler) and _counts_epochs(cfg):
+        raise InputError(
+            f"train_dataloader.sampler {found.__name__} never ends, and train_cfg counts epochs: "
+            "set train_cfg.type='IterBasedTrainLoop' and max_iters, or sampler.type="
+            "'DefaultSampler' and no mmosr.SeedDraw in the pipeline"
+        )
+
+
+def _counts_epochs(cfg: Mapping[str, Any]) -> bool:
+    loop = cfg.get("train_cfg") or {}
+    if loop.get("type") is None:
+        return bool(loop.get("by_epoch"))
+    found = registered_class(LOOPS, loop["type"], cfg.get("default_scope"))
+    return found is not None and issubclass(found, EpochBasedTrainLoop)
 
 
 def check_training_data(cfg: Mapping[str, Any]) -> None:

@@ -1,11 +1,20 @@
-"""Test data among training data, however they are wrapped."""
+"""Missing data, test data among training data however they are wrapped, endless training."""
 
 import re
 
 import pytest
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.runner import EpochBasedTrainLoop
 
-from mmosr.config.training_data import check_folders, check_threshold_data, check_training_data
+from mmosr.config.checks import (
+    check_data,
+    check_ends,
+    check_folders,
+    check_threshold_data,
+    check_training_data,
+)
+from mmosr.datasets import SeededInfiniteSampler
 from mmosr.utils import InputError
 
 OPEN_SET = "mmosr.OpenSetClassificationDataset"
@@ -142,3 +151,57 @@ class TestFolders:
         unknown = dict(type="mmosr.UnknownImages", data_root="data/cifar", data_prefix="train")
         self.check(self.folder("train", "train"), dict(dataset=dict(unknown, role="test")))
         check_folders({})
+
+
+def loader(root, folder):
+    inner = dict(type="D", data_root=str(root), data_prefix=dict(img_path=folder))
+    return Config(dict(train_dataloader=dict(dataset=dict(type="Repeat", dataset=inner))))
+
+
+def test_missing_data_is_named(tmp_path):
+    (tmp_path / "images").mkdir()
+    check_data(loader(tmp_path, "images"), ["train_dataloader", "val_dataloader"])
+    with pytest.raises(InputError, match=f"train_dataloader.*{tmp_path}/none .*docs/data.md"):
+        check_data(loader(tmp_path, "none"), ["train_dataloader"])
+
+
+EPOCHS = [
+    dict(by_epoch=True, max_epochs=2),
+    dict(type="EpochBasedTrainLoop", max_epochs=2),
+    dict(type=EpochBasedTrainLoop, max_epochs=2),
+]
+ITERATIONS = [dict(by_epoch=False, max_iters=2), dict(type="IterBasedTrainLoop", max_iters=2)]
+INFINITE = ["InfiniteSampler", "mmosr.SeededInfiniteSampler", SeededInfiniteSampler]
+
+
+def check_loop(sampler, loop, **more):
+    loader = dict(batch_size=2, sampler=dict(type=sampler, shuffle=True))
+    check_ends(Config(dict(train_dataloader=loader, train_cfg=loop, **more)))
+
+
+@pytest.mark.parametrize("scope", [{}, dict(default_scope="mmpretrain")])
+@pytest.mark.parametrize("loop", EPOCHS)
+@pytest.mark.parametrize("sampler", INFINITE)
+def test_epochs_without_an_end(sampler, loop, scope):
+    name = "InfiniteSampler" if sampler == "InfiniteSampler" else "SeededInfiniteSampler"
+    message = f"^train_dataloader.sampler {name} never ends, and train_cfg counts epochs: .*Default"
+    with pytest.raises(InputError, match=message):
+        check_loop(sampler, loop, **scope)
+
+
+@pytest.mark.parametrize("loop", ITERATIONS)
+@pytest.mark.parametrize("sampler", INFINITE)
+def test_iterations_end(sampler, loop):
+    check_loop(sampler, loop)
+
+
+@pytest.mark.parametrize("loop", EPOCHS)
+@pytest.mark.parametrize("sampler", ["DefaultSampler", DefaultSampler, "OfNobody"])
+def test_epochs_that_end(sampler, loop):
+    check_loop(sampler, loop)
+
+
+def test_parts_that_are_missing():
+    check_ends({})
+    check_ends(Config(dict(train_dataloader=dict(batch_size=1), train_cfg=EPOCHS[0])))
+    check_loop("InfiniteSampler", None)

@@ -1,0 +1,103 @@
+"""Fitting a config to the machine, and the processes that run it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed
+from mmengine.logging import print_log
+from mmengine.utils.dl_utils import set_multi_processing
+
+from mmosr.utils.cpu import warn_of_slow_bfloat16
+from mmosr.utils.errors import InputError
+from mmosr.utils.threads import use_free_processors
+
+from .lookup import dicts
+
+_AMP, _BFLOAT16 = "AmpOptimWrapper", "mmosr.BFloat16OptimWrapper"
+
+
+def enable_amp(cfg: Config) -> None:
+    """Turn automatic mixed precision on.
+
+    Raises:
+        InputError: If the config has an optimizer wrapper of a kind that cannot be exchanged.
+    """
+    kind = cfg.optim_wrapper.get("type", "OptimWrapper")
+    if kind == "OptimWrapper":
+        cfg.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+    elif kind not in (_AMP, _BFLOAT16):
+        raise InputError(f"--amp works with optim_wrapper.type='OptimWrapper', not '{kind}'")
+    if not torch.cuda.is_available():
+        warn_of_slow_bfloat16()
+
+
+def fit_to_machine(cfg: Config, measure_load: bool = True) -> None:
+    """Replace what only works on a GPU when there is none.
+
+    SyncBN becomes BN, float16 mixed precision bfloat16, and processes talk over gloo; one alone
+    takes the processors that are free.
+
+    Args:
+        cfg: Changed in place.
+        measure_load: See :func:`~mmosr.utils.threads.use_free_processors`.
+    """
+    if torch.cuda.is_available():
+        return
+    if cfg.get("optim_wrapper", {}).get("type") == _AMP:
+        cfg.optim_wrapper.type = _BFLOAT16
+        for key in ("loss_scale", "dtype", "use_fsdp"):
+            cfg.optim_wrapper.pop(key, None)
+        print_log("No GPU is available: mixed precision uses bfloat16.", logger="current")
+    if replace_sync_bn(cfg.get("model", {})):
+        print_log("No GPU is available: SyncBN in the model is replaced by BN.", logger="current")
+    if not cfg.get("env_cfg"):
+        cfg.env_cfg = {}
+    cfg.env_cfg.setdefault("dist_cfg", {})["backend"] = "gloo"
+    launcher = cfg.get("launcher") or "none"
+    if launcher == "pytorch":
+        _prepare_cpu_group(cfg)
+    elif launcher == "none":
+        use_free_processors(measure_load)
+
+
+def _prepare_cpu_group(cfg: Config) -> None:
+    """Make the process group, for mmengine would select a GPU first, and wrap without a GPU."""
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")
+    if not cfg.get("model_wrapper_cfg"):
+        cfg.model_wrapper_cfg = dict(
+            type="MMDistributedDataParallel",
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get("find_unused_parameters", False),
+        )
+    cfg.model_wrapper_cfg.setdefault("device_ids", None)
+
+
+def start_processes(cfg: Config, launcher: str) -> None:
+    """Prepare the processes of a run that has no runner, as a runner would.
+
+    Several make a process group, unless there is one; one alone takes the processors that its
+    container allows, so that a resumed run gives the same digits.
+
+    Args:
+        cfg: Its ``env_cfg`` counts; not changed.
+        launcher: What has started the processes, as mmengine names it.
+    """
+    own = Config(dict(launcher=launcher, env_cfg=copy.deepcopy(cfg.get("env_cfg") or {})))
+    fit_to_machine(own, measure_load=False)
+    # OpenCV in the processes that load images shall not take all processors.
+    set_multi_processing(**own.env_cfg.get("mp_cfg", {}), distributed=launcher != "none")
+    if launcher != "none" and not is_distributed():
+        init_dist(launcher, **own.env_cfg.get("dist_cfg", {}))
+
+
+def replace_sync_bn(model: Any) -> int:
+    """Change every ``type='SyncBN'`` inside a model's config to ``'BN'``; return how many."""
+    found = [part for part in dicts(model) if part.get("type") in ("SyncBN", "mmengine.SyncBN")]
+    for part in found:
+        part["type"] = "BN"
+    return len(found)
