@@ -4,8 +4,6 @@ import os
 import re
 import time
 
-import pytest
-
 from tests.preparation import downloads
 from tests.preparation.downloads import manifest, read, write_label
 from tests.processes import Script
@@ -74,7 +72,6 @@ def test_missing_sources(tmp_path):
     assert "0001_frankfurt_000001_000294_rgb.npz" in error and not data.exists()
 
 
-@pytest.mark.slow
 def test_killed_run_goes_on(tmp_path):
     raw, data = tmp_path / "raw", tmp_path / "data"
     for index in range(500):
