@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import gc
 import logging
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.registry import init_default_scope
 
+from .hosts import keep_imported, spare_time
 from .two_ranks import TwoRanks
 
 # Converters have modules beside them.
@@ -27,6 +29,24 @@ pytest.register_assert_rewrite(
     "tests.scores.fitted_contract",
     "tests.tools.representation_case",
 )
+
+
+def pytest_collection_finish():
+    """What the tests need is imported by now."""
+    keep_imported()
+
+
+def pytest_unconfigure():
+    """Else triton finds leaks as the process ends."""
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hosts():
+    """mmengine waits for nothing that changes no result."""
+    with pytest.MonkeyPatch.context() as patch:
+        spare_time(patch)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,8 @@ from multiprocessing.connection import Connection, wait
 import torch
 import torch.distributed as dist
 
+from .processes import fork_context
+
 RANKS = range(2)
 TIMEOUT = 240  # seconds without an answer, where no rank fails
 MOMENT = 0.5  # seconds in which the cause may follow: a rank that ends makes the other raise too
@@ -77,7 +79,7 @@ class TwoRanks:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        context = torch.multiprocessing.get_context("spawn")
+        context = fork_context()
         for rank in RANKS:
             ours, theirs = context.Pipe()
             worker = context.Process(target=work, args=(rank, port, theirs), daemon=True)

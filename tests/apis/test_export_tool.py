@@ -2,26 +2,17 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def _tool(*arguments):
-    command = [sys.executable, "tools/export_heatmaps.py", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+from tests.processes import run_script
 
 
 def test_command_line(files, images, tmp_path):
     (images / "c.png").write_text("no image")
     out = tmp_path / "out"
-    result = _tool(
-        files / "plain.py", files / "model.pth", images, "--out-dir", out, "--scores", "energy",
-        "--range", "-3", "1.5", "--device", "cpu", "--batch-size", "2", "--colorbar",
+    result = run_script(
+        "export_heatmaps", files / "plain.py", files / "model.pth", images,
+        "--out-dir", out, "--scores", "energy", "--range", "-3", "1.5",
+        "--device", "cpu", "--batch-size", "2", "--colorbar",
     )  # fmt: skip
     assert result.returncode == 1
     assert f"failed: image '{images / 'c.png'}' cannot be read" in result.stderr
@@ -35,7 +26,7 @@ def test_command_line(files, images, tmp_path):
 
 
 def test_command_line_errors_are_one_line(files, images):
-    result = _tool(files / "plain.py", files / "model.pth", images)
+    result = run_script("export_heatmaps", files / "plain.py", files / "model.pth", images)
     assert result.returncode == 1
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1 and "mmosr.OpenSetEncoderDecoder" in errors[0]

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from mmosr.datasets import CamVidDataset, HeldOutClasses, held_out_class, held_out_dataset
 from mmosr.utils import InputError
+from tests.processes import fork_context
 
 from .contract import LOAD, NAMES, SIZE, DatasetContract, labels_of, write_image, write_label
 
@@ -193,7 +194,7 @@ def test_worker_that_starts_from_scratch(pairs):
     """A spawned process has to make the class itself."""
     dataset = held_out_pairs(pairs)
     loader = DataLoader(
-        dataset, num_workers=1, multiprocessing_context="spawn", collate_fn=pseudo_collate
+        dataset, num_workers=1, multiprocessing_context=fork_context(), collate_fn=pseudo_collate
     )
     (batch,) = loader
     sample = {key: value[0] for key, value in batch.items()}

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmosr.datasets import SVHN
 from mmosr.utils import InputError
+from tests.processes import fork_context
 
 from .classification_contract import LABELS, TYPE, HostContract, everything, shown
 from .image_hosts import (
@@ -89,7 +90,7 @@ class TestFolders(HostContract):
             batch_size=15,
             num_workers=1,
             collate_fn=pseudo_collate,
-            multiprocessing_context="spawn",
+            multiprocessing_context=fork_context(),
         )
         (batch,) = loader
         assert [int(s.gt_label) for s in batch["data_samples"]] == dataset.get_gt_labels().tolist()

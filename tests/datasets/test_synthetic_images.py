@@ -15,6 +15,7 @@ from mmosr.datasets import (
     SuperimposeOnNoise,
 )
 from mmosr.utils import InputError
+from tests.processes import fork_context
 
 from .image_hosts import picture, write_mnist
 
@@ -56,7 +57,10 @@ class TestNoise:
     def test_spawned_workers(self):
         dataset = NoiseImages(4, pipeline=[dict(type="PackInputs")])
         loader = DataLoader(
-            dataset, num_workers=2, multiprocessing_context="spawn", collate_fn=pseudo_collate
+            dataset,
+            num_workers=2,
+            multiprocessing_context=fork_context(),
+            collate_fn=pseudo_collate,
         )
         for batch, image in zip(loader, images(dataset), strict=True):
             np.testing.assert_array_equal(batch["inputs"][0][0].numpy(), image)

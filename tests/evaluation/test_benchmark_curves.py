@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import run_script
+
 TOOL = Path(__file__).parents[2] / "tools" / "analysis_tools" / "benchmark_curves.py"
 
 
@@ -41,6 +43,6 @@ def test_small_run():
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
-    done = run(*arguments)
+    done = run_script("analysis_tools/benchmark_curves", *arguments)
     assert done.returncode == 2
     assert message in done.stderr

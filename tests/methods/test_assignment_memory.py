@@ -5,7 +5,6 @@ from collections import deque
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from mmosr.methods import AssignmentMemory
 
@@ -198,20 +197,15 @@ SIZE, PER_CLASS = 5, 4
 
 
 def run_rank(rank, folder):
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2
-    )
     memory = AssignmentMemory(CLASSES, COMPONENTS, SIZE)
     for labels, components in rank_batches(rank):
         memory.count_classes(torch.bincount(labels, minlength=CLASSES))
         memory.update(labels, components, PER_CLASS)
     torch.save(memory.state_dict(), f"{folder}/rank{rank}.pth")
-    torch.distributed.destroy_process_group()
 
 
-def test_two_processes_equal_one(tmp_path):
-    mp.spawn(run_rank, (str(tmp_path),), nprocs=2)
+def test_two_processes_equal_one(tmp_path, on_two_ranks):
+    on_two_ranks(run_rank, str(tmp_path))
     states = [torch.load(tmp_path / f"rank{rank}.pth", weights_only=True) for rank in (0, 1)]
     single = AssignmentMemory(CLASSES, COMPONENTS, SIZE)
     for parts in zip(rank_batches(0), rank_batches(1), strict=True):

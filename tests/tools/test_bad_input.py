@@ -12,6 +12,7 @@ import torch
 from mmengine.registry import MODELS, init_default_scope
 
 from mmosr.config.loading import load_config
+from tests.processes import run_script
 
 ROOT = Path(__file__).parents[2]
 DEMO = "configs/lgmm_deeplabv3plus_demo.py"
@@ -151,11 +152,10 @@ def test_test_does_not_run_code_from_a_checkpoint(call, tiny_options, tmp_path):
 
 def test_test_gives_the_figures_of_the_chosen_scores(tiny_options, tmp_path, checkpoint):
     # A process of its own: mmengine keeps its logger, with the files of another test's run.
-    command = [sys.executable, ROOT / "tools" / "test.py", ROOT / DEMO, checkpoint]
+    command = ["test", ROOT / DEMO, checkpoint]
     command += ["--work-dir", tmp_path, "--out-dir", tmp_path / "labels"]
     command += ["--scores", "likelihood", "energy", "--cfg-options", *tiny_options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run_script(*command)
     assert done.returncode == 0, done.stderr
     maps = sorted((tmp_path / "labels").glob("*.png"))
     assert len(maps) == 2

@@ -1,6 +1,5 @@
 """The benchmark as a user starts it: killed, resumed, on two processes, and with wrong input."""
 
-import os
 import re
 import shutil
 import signal
@@ -15,11 +14,11 @@ from mmosr.benchmark.pixels.state import Part, images_done, part_files
 from tests.benchmark.pixels.support import (
     ROOT,
     SCORES,
-    ToolProcess,
     images_of,
     report,
     tiny_benchmark,
 )
+from tests.processes import Script
 
 NAMES = ("test", "objects", "others")
 
@@ -37,14 +36,24 @@ def options(files, out, *more, datasets=None):
 
 def start(files, out, *more, slow=0.0, datasets=None, **environment):
     log = out.with_name(f"{out.name}_{environment.get('RANK', 0)}.log")
+    log.unlink(missing_ok=True)
     arguments = options(files, out, *more, datasets=datasets)
-    return ToolProcess(files, arguments, log, SLOW_STEP=slow, **environment)
+    environment = {**files.environment(), "SLOW_STEP": slow, **environment}
+    common = dict(environment=environment, log=log)
+    return Script("benchmark", files.config, files.checkpoint, *arguments, **common)
+
+
+def finish(tool):
+    """Exit status and output."""
+    try:
+        return tool.wait(120), tool.printed()[0]
+    finally:
+        tool.kill()
 
 
 def run(files, out, *more, **settings):
     """Exit status and output."""
-    tool = start(files, out, *more, **settings)
-    return tool.finish(), tool.output
+    return finish(start(files, out, *more, **settings))
 
 
 def start_two(files, out, *more, **settings):
@@ -69,7 +78,7 @@ def wait_for_images(tool, out, name, count):
     """Wait until so many images are in the part files."""
     end = time.monotonic() + 120
     while len(images_done(out / name / "parts")) < count:
-        assert tool.process.is_alive(), tool.output
+        assert tool.poll() is None, tool.printed()[0]
         assert time.monotonic() < end
         time.sleep(0.02)
 
@@ -144,15 +153,15 @@ def test_killed_and_resumed(files, whole, tmp_path):
     for images, more in ((2, ()), (4, ["--resume"])):
         tool = start(files, out, *more, slow=0.3)
         wait_for_images(tool, out, "test", images)
-        tool.process.kill()
-        assert tool.finish() == -signal.SIGKILL
+        tool.kill()
+        assert finish(tool)[0] == -signal.SIGKILL
         assert images <= len(images_done(out / "test" / "parts")) < 5
     (out / "test" / "parts" / ".half.npz").write_bytes(b"half")  # killed while it wrote
     status, output = run(files, out)
     (line,) = errors_of(output)
     assert status == 1 and f"'{out}' holds a run already: add --resume" in line
-    tools = start_two(files, out, "--resume")
-    assert [tool.finish() for tool in tools] == [0, 0], [tool.output for tool in tools]
+    ended = [finish(tool) for tool in start_two(files, out, "--resume")]
+    assert [status for status, _ in ended] == [0, 0], ended
     assert_same(out, whole[0])
     assert len(part_files(out / "test" / "parts")) == 3  # one image was left
     assert not list(out.rglob(".*"))
@@ -168,9 +177,10 @@ def test_stopped_and_resumed(files, whole, tmp_path, number, status):
     tool = start(files, out, slow=0.3)
     wait_for_images(tool, out, "test", 1)
     time.sleep(0.4)
-    os.kill(tool.process.pid, number)
-    assert tool.finish() == status, tool.output
-    assert not errors_of(tool.output)
+    tool.send_signal(number)
+    found, output = finish(tool)
+    assert found == status, output
+    assert not errors_of(output)
     assert len(images_done(out / "test" / "parts")) >= 1
     assert run(files, out, "--resume")[0] == 0
     assert_same(out, whole[0])
@@ -186,11 +196,11 @@ def test_a_bad_image_ends_all_processes(files, tmp_path):
     definition.write_text(files.objects.read_text().replace(str(files.scenes), str(root)))
     out = tmp_path / "out"
     begin = time.monotonic()
-    tools = start_two(files, out, slow=5, datasets=[definition])
-    assert [tool.finish() for tool in tools] == [1, 1]
+    ended = [finish(tool) for tool in start_two(files, out, slow=5, datasets=[definition])]
+    assert [status for status, _ in ended] == [1, 1]
     assert time.monotonic() - begin < 14  # three images of 5 s each
-    for rank, tool in enumerate(tools):
-        (line,) = errors_of(tool.output)
+    for rank, (_, output) in enumerate(ended):
+        (line,) = errors_of(output)
         assert str(image) in line and ("process 1 failed" in line) == (rank == 0)
     assert not list(out.glob(".*"))
     assert images_done(out / "damaged" / "parts") == {0}

@@ -1,10 +1,8 @@
 """Fitting scores for a finished checkpoint, and testing with what was fitted."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from mmosr.config.loading import load_config
 from mmosr.config.pipelines import fit_dataloader
 from mmosr.engine import fit_statistics
 from mmosr.engine.checkpoint import SCORE_STATISTICS, read_checkpoint
+from tests.processes import run_script
 
 from .fit_configs import CAC, MMSEG, MODEL
 
@@ -184,15 +183,6 @@ def test_entries_of_the_config_by_name(files, data, call, tmp_path):
     assert status == 0, err
 
 
-def run_tool(name, *arguments):
-    return subprocess.run(
-        [sys.executable, ROOT / "tools" / f"{name}.py", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
     """As a user does it, in processes of their own."""
     common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
@@ -200,7 +190,7 @@ def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
     out = tmp_path / "fitted.pth"
     scores = ["cac", "sml"]
     test = [config, out, "--scores", *scores]
-    fitted = run_tool("fit_score", config, checkpoint, "--scores", *scores, "--out", out, *common)
+    fitted = run_script("fit_score", config, checkpoint, "--scores", *scores, "--out", out, *common)
     assert fitted.returncode == 0, fitted.stderr
     (line,) = re.findall("^fitted .*", fitted.stdout, re.M)
     command = " ".join(map(str, ["python tools/test.py", *test]))
@@ -208,7 +198,7 @@ def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
         f"fitted classifier, sml: {out} written; to test it: {command} with the same --cfg-options"
     )
     heat = ["--show-dir", tmp_path / "maps"]
-    done = run_tool("test", *test, *heat, *common)
+    done = run_script("test", *test, *heat, *common)
     assert done.returncode == 0, done.stderr
     assert "cac/AUROC:" in done.stdout and "sml/AUROC:" in done.stdout
 
@@ -220,7 +210,7 @@ def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
         np.testing.assert_allclose(np.load(written), result.score, rtol=1e-4, atol=1e-5)
         assert result.scores["sml"].std() > 0
 
-    unfitted = run_tool("test", config, checkpoint, *common)
+    unfitted = run_script("test", config, checkpoint, *common)
     assert unfitted.returncode == 1
     assert unfitted.stderr.splitlines()[-1].startswith("error: the anchors of AnchorClassifier")
     assert "tools/fit_score.py" in unfitted.stderr.splitlines()[-1]
@@ -231,7 +221,7 @@ def test_tta_and_the_evaluator_of_mmseg(files, fit, data, tmp_path):
     status, err = fit(files / "plain.py", "--scores", "mahalanobis", "--out", out)
     assert status == 0, err
     arguments = ["--work-dir", tmp_path, "--scores", "mahalanobis", "--cfg-options", *data]
-    done = run_tool("test", files / "plain.py", out, "--tta", *arguments, "img_ratios=1.0,")
+    done = run_script("test", files / "plain.py", out, "--tta", *arguments, "img_ratios=1.0,")
     assert done.returncode == 0, done.stderr
     assert "mIoU" in done.stdout
     lines = [line for line in done.stdout.splitlines() if "mmosr.OpenSetMetric" in line]
@@ -250,13 +240,10 @@ def test_killed_while_writing(files, data, tmp_path):
         "sys.argv = sys.argv[1:]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    command = [sys.executable, "-c", code, ROOT / "tools/fit_score.py", files / "plain.py"]
+    (tmp_path / "killing.py").write_text(code)
+    command = [str(tmp_path / "killing"), ROOT / "tools/fit_score.py", files / "plain.py"]
     command += [files / "plain.pth", "--scores", "sml", "--out", out, "--work-dir", tmp_path / "w"]
-    done = subprocess.run(
-        [*map(str, command), "--cfg-options", *data],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-    )
+    done = run_script(*command, "--cfg-options", *data)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert out.read_bytes() == b"earlier"
     visible = [path.name for path in tmp_path.glob("*.pth") if not path.name.startswith(".")]
@@ -269,7 +256,7 @@ def test_one_score_that_cannot_be_fitted(files, data, tmp_path):
     model = f"model = dict(type='mmosr.OpenSetEncoderDecoder', score={scores})\n"
     config.write_text(f"_base_ = '{files / 'plain.py'}'\n{model}")
     common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
-    done = run_tool("fit_score", config, files / "plain.pth", "--out", out, *common)
+    done = run_script("fit_score", config, files / "plain.pth", "--out", out, *common)
     assert_one_line((done.returncode, done.stderr), "not fitted: openmax", "max_gib = 0")
     (line,) = re.findall("^fitted .*", done.stdout, re.M)
     assert line.startswith(f"fitted sml, kl_matching: {out} written;")
@@ -280,7 +267,7 @@ def test_one_score_that_cannot_be_fitted(files, data, tmp_path):
     torch.testing.assert_close(found["sml"], dict(model.score_statistics()["sml"]))
     out.unlink()
     config.write_text(config.read_text().replace("'sml', 'kl_matching'", "'msp'"))
-    done = run_tool("fit_score", config, files / "plain.pth", "--out", out, *common)
+    done = run_script("fit_score", config, files / "plain.pth", "--out", out, *common)
     assert_one_line((done.returncode, done.stderr), "error: score openmax keeps", "max_gib = 0")
     assert not out.exists()
 

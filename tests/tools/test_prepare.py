@@ -2,24 +2,15 @@
 
 import os
 import re
-import subprocess
-import sys
 import time
-from pathlib import Path
-
-import pytest
 
 from tests.preparation import downloads
 from tests.preparation.downloads import manifest, read, write_label
-
-ROOT = Path(__file__).parents[2]
+from tests.processes import Script
 
 
 def start(tool, *arguments):
-    command = [sys.executable, f"tools/dataset_converters/{tool}.py", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return Script(f"dataset_converters/{tool}", *arguments)
 
 
 def run(tool, *arguments):
@@ -81,7 +72,6 @@ def test_missing_sources(tmp_path):
     assert "0001_frankfurt_000001_000294_rgb.npz" in error and not data.exists()
 
 
-@pytest.mark.slow
 def test_killed_run_goes_on(tmp_path):
     raw, data = tmp_path / "raw", tmp_path / "data"
     for index in range(500):

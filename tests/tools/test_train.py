@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
 
 from mmosr.engine.checkpoint import read_checkpoint
+from tests.processes import Script
 
 ROOT = Path(__file__).parents[2]
 CONFIG = "configs/lgmm_deeplabv3plus_demo.py"
@@ -51,10 +51,8 @@ def stop(process):
 
 
 def train(work_dir, options, *arguments):
-    return start(
-        [sys.executable, "tools/train.py", CONFIG, "--work-dir", work_dir, *arguments]
-        + ["--cfg-options", *options]
-    )
+    arguments = [CONFIG, "--work-dir", work_dir, *arguments, "--cfg-options", *options]
+    return Script("train", *arguments, log=f"{work_dir}.log")
 
 
 def kill_after_checkpoint(process, work_dir, seconds=240):
@@ -63,12 +61,11 @@ def kill_after_checkpoint(process, work_dir, seconds=240):
     try:
         end = time.monotonic() + seconds
         while not (mark.is_file() and mark.read_text()):
-            assert process.poll() is None, process.stdout.read()[-3000:]
+            assert process.poll() is None, process.printed()[0][-3000:]
             assert time.monotonic() < end
             time.sleep(0.005)
     finally:
         stop(process)
-    process.stdout.close()
     return Path(mark.read_text())
 
 

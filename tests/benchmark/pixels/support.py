@@ -1,9 +1,7 @@
 """A tiny model of mmseg's own, data sets for it, and the figures worked out the long way."""
 
 import json
-import multiprocessing
 import os
-import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -169,47 +167,6 @@ def expected_figures(score: np.ndarray, label: np.ndarray) -> dict[str, float]:
 def report(out: Path) -> dict:
     """The content of ``benchmark.json``."""
     return json.loads((out / "benchmark.json").read_text())
-
-
-# Processes of their own that need not import everything again.
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["mmosr.benchmark.pixels", "tests.benchmark.pixels.support"])
-
-
-class ToolProcess:
-    """``tools/benchmark.py`` in a process of its own, whose output goes to a file."""
-
-    def __init__(self, files: Files, arguments: list, log: Path, **environment) -> None:
-        self._log = log
-        arguments = [str(a) for a in (files.config, files.checkpoint, *arguments)]
-        environment = {key: str(value) for key, value in environment.items()}
-        self.process = _CONTEXT.Process(
-            target=_run_tool, args=(arguments, str(log), str(files.folder), environment)
-        )
-        self.process.start()
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text() if self._log.exists() else ""
-
-    def finish(self, seconds: float = 120) -> int:
-        """The exit status; negative after a signal."""
-        self.process.join(seconds)
-        running = self.process.is_alive()
-        self.process.kill()
-        assert not running, self.output
-        return self.process.exitcode
-
-
-def _run_tool(arguments: list, log: str, folder: str, environment: dict) -> None:
-    os.environ.update(environment)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    torch.set_num_threads(1)
-    sys.path.insert(0, folder)
-    sys.argv = [str(ROOT / "tools/benchmark.py"), *arguments]
-    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def run(files, out, datasets=("test",), scores=SCORES, config=None, checkpoint=None, **options):

@@ -1,14 +1,30 @@
 """Images and a config, and two runs on them, shared by the tests of the tool."""
 
 import json
+import subprocess
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
 import pytest
 
-from mmosr.benchmark.images import run_protocol
+from mmosr.benchmark.images import launch, run_protocol
+from tests.processes import Script
 
 from .tiny_protocol import BROKEN, CLASSES, CONFIG, COUNTS, SCORES, start
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_trials():
+    """The trials of a run in this process need not import the hosts again."""
+
+    def start(command, stdout, stderr):
+        _, _, module, *arguments = command  # python -m MODULE ...
+        return Script(module, *arguments, log=stdout.name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch, "subprocess", Mock(wraps=subprocess, Popen=start))
+        yield
 
 
 @pytest.fixture(scope="session")

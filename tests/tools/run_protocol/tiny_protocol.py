@@ -1,13 +1,9 @@
 """A tiny method on small JPEG files in the layout of CIFAR-10 as files, and the tool on it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 from mmpretrain.datasets import CIFAR10
 
-ROOT = Path(__file__).parents[3]
+from tests.processes import Script
+
 CLASSES = CIFAR10.METAINFO["classes"]
 COUNTS = {"train": 10, "test": 3}
 ITERATIONS = 60
@@ -55,13 +51,4 @@ def arguments(folder, out, trials, *more):
 
 def start(folder, out, trials, *more):
     """The tool in a process of its own."""
-    command = [sys.executable, ROOT / "tools/run_protocol.py"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
-        [*map(str, [*command, *arguments(folder, out, trials, *more)])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-    )
+    return Script("run_protocol", *arguments(folder, out, trials, *more))
