@@ -141,7 +141,7 @@ class ScoredModel(ABC):
         if smoothing and not self.gives_maps:
             raise InputError(
                 f"score '{entry.name}': {' and '.join(MAP_OPTIONS)} need maps, and "
-                f"{type(self).__name__} gives one value an image: use a score without them"
+                f"{type(self).__name__} gives one value per image: use a score without them"
             )
         self.map_smoothings[entry.name] = smoothing
 

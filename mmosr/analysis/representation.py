@@ -93,7 +93,7 @@ class Paths:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that was measured; every array has one entry an image.
+    """All that was measured; every array has one entry per image.
 
     Args:
         images: The images.

@@ -15,8 +15,8 @@ def find_images(argument: str | os.PathLike, out_dir: str | os.PathLike) -> list
 
     Args:
         argument: An image, a folder (searched with its sub-folders), a glob pattern, or a ``.txt``
-            list with one path a line, relative to the list's folder.
-        out_dir: Where outputs go. When it lies inside the input folder its files are no input.
+            list with one path per line, relative to the list's folder.
+        out_dir: Where outputs go. When it lies inside the input folder its files are not input.
 
     Returns:
         The images, sorted by path; those of a list in its order, each once.
@@ -76,7 +76,7 @@ def _from_list(path: Path) -> list[ImageItem]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"list '{path}' is no UTF-8 text: {error.reason}") from error
+        raise InputError(f"list '{path}' is not UTF-8 text: {error.reason}") from error
     sources: dict[Path, None] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():

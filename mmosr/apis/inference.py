@@ -64,7 +64,7 @@ class Inferencer(ABC):
         """The result of one data sample."""
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Iterator:
-        """Give one result an image, in order.
+        """Give one result per image, in order.
 
         Args:
             images: One image or a list of them: paths, (H, W, 3) uint8 BGR arrays, or PIL images.

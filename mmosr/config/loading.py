@@ -121,11 +121,9 @@ def default_work_dir(cfg: Config) -> str:
     return cfg.get("work_dir") or os.path.join("work_dirs", Path(cfg.filename).stem)
 
 
-def set_scope(cfg: Config, default: str = "mmseg") -> str:
-    """Let names be looked up in the ``default_scope`` of a config, and give that scope."""
-    scope = cfg.get("default_scope") or default
-    init_default_scope(scope)
-    return scope
+def set_scope(cfg: Config, default: str = "mmseg") -> None:
+    """Let names be looked up in the ``default_scope`` of a config."""
+    init_default_scope(cfg.get("default_scope") or default)
 
 
 def _check_top_level(cfg: Config, path: str | os.PathLike) -> None:

@@ -1,6 +1,6 @@
 """What a model takes from ``load_from`` before it is trained, and what a training is resumed from.
 
-mmengine loads whatever fits and goes on, even when nothing does. Here one line says how much it
+mmengine loads whatever fits and continues, even when nothing does. Here one line says how much it
 was, and a file of which next to nothing fits is refused.
 """
 

@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import davies_bouldin_score, roc_auc_score
 
 import mmosr.analysis.measurements as measuring
-from mmosr.analysis import bhattacharyya_coefficient
-from tests.in_process import run_in_process
+from mmosr.analysis import CENTRES, SPACES, UNITS, bhattacharyya_coefficient
+from mmosr.analysis.images import PARTS
+from tests.in_process import load_tool, run_in_process
 
 from .representation_case import (
     NAMES,
@@ -240,3 +241,8 @@ def test_images_of_different_sizes(call, folder, tmp_path):
     option = f"test_dataloader.dataset.data_root={root}"
     status, err = call(*arguments(folder, tmp_path / "out", "--cfg-options", option))
     assert status == 1 and "images of sizes (3, 8, 8) and (3, 9, 8)" in err
+
+
+def test_choices_are_those_of_the_analysis():
+    tool = load_tool(TOOL)
+    assert (tool.PARTS, tool.SPACES, tool.UNITS, tool.CENTRES) == (PARTS, SPACES, UNITS, CENTRES)

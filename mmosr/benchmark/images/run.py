@@ -66,9 +66,9 @@ def run_protocol(
     """Train and test methods on the trials of a protocol, and write the report.
 
     Each trial has a process of its own, one after the other, and the folder
-    ``out/METHOD/trial_NUMBER``. A trial that fails is named in one line and the others go on. With
-    ``resume`` finished trials are kept and a trial that was stopped, however it was, goes on from
-    its last checkpoint.
+    ``out/METHOD/trial_NUMBER``. A trial that fails is named in one line and the others continue.
+    With ``resume`` finished trials are kept and a trial that was stopped, however it was, continues
+    from its last checkpoint.
 
     Args:
         name: Identifier of the protocol, see docs/protocols.md.
@@ -83,7 +83,7 @@ def run_protocol(
         seeds: Run each trial with each of these instead of the config's own; the folders are then
             ``trial_NUMBER_seed_SEED``.
         amp: Train with automatic mixed precision.
-        resume: Go on with what is in ``out``.
+        resume: Continue what is in ``out``.
         cfg_options: Changes of every config, by dotted keys.
 
     Raises:

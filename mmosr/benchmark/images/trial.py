@@ -1,6 +1,6 @@
 """One trial, in a process of its own: ``python -m mmosr.benchmark.images.trial FOLDER``.
 
-The folder holds the config and the record of the trial. Training goes on from the last checkpoint
+The folder holds the config and the record of the trial. Training continues from the last checkpoint
 in it, or is left out where the record names a checkpoint; the figures are written last.
 """
 
