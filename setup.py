@@ -16,9 +16,11 @@ class BuildWithConfigs(build_py):
     """Also builds ``mmosr/.mim``: copies, or links to the originals in an editable install."""
 
     def run(self) -> None:
+        package = Path(ROOT if self.editable_mode else self.build_lib, "mmosr")
+        folder = package / ".mim"
+        # What is gone from the checkout since the last build must not be packed again.
+        shutil.rmtree(folder if self.editable_mode else package, ignore_errors=True)
         super().run()
-        folder = Path(ROOT if self.editable_mode else self.build_lib, "mmosr", ".mim")
-        shutil.rmtree(folder, ignore_errors=True)  # files that are gone since the last build
         folder.mkdir(parents=True)
         for name in OUTSIDE:
             source, target = ROOT / name, folder / name
