@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from mmosr.scored_model import ScoredModel
 from mmosr.scores.fitted import Fitted
 from mmosr.utils import InputError
 
-if TYPE_CHECKING:
-    from .anomaly_maps import AnomalyMaps
-
 
 @torch.no_grad()
-def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> None:
+def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> None:
     """Show a batch of images to the parts that are being fitted.
 
     Only pixels of known classes count: unlabelled ones, and those of held-out classes, are left
@@ -27,9 +24,9 @@ def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> Non
     brought there by nearest neighbour.
 
     Args:
-        model: In evaluation mode.
+        model: A segmentor with anomaly maps, in evaluation mode.
         data: A batch of the data loader, with labels.
-        parts: From :meth:`AnomalyMaps.fitted_parts`.
+        parts: From its ``fitted_parts``.
 
     Raises:
         InputError: The batch has no labels.
@@ -71,7 +68,7 @@ def _known(labels: Tensor, num_classes: int) -> Tensor:
 
 
 def _logit_rows(
-    model: AnomalyMaps, logits: Tensor, samples: list[SegDataSample]
+    model: ScoredModel, logits: Tensor, samples: list[SegDataSample]
 ) -> tuple[Tensor, Tensor]:
     """Class scores of known pixels ``(M, C)`` and their labels, at the labels' resolution."""
     bare = [SegDataSample(metainfo=sample.metainfo) for sample in samples]
@@ -90,7 +87,7 @@ def _logit_rows(
 
 
 def _feature_maps(
-    model: AnomalyMaps, features: Tensor, levels: Sequence[Sequence[Tensor]], spaces: set[str]
+    model: ScoredModel, features: Tensor, levels: Sequence[Sequence[Tensor]], spaces: set[str]
 ) -> dict[str, Tensor]:
     """Maps ``(N, D, h, w)`` of each of the spaces that has them."""
     functions = {
@@ -102,7 +99,7 @@ def _feature_maps(
 
 
 def _feature_rows(
-    model: AnomalyMaps,
+    model: ScoredModel,
     maps: Mapping[str, Tensor],
     samples: list[SegDataSample],
     input_size: torch.Size,

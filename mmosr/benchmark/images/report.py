@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
@@ -17,10 +16,8 @@ from mmosr.benchmark.pixels.tables import NOTHING, code, plain
 from mmosr.runs.files import atomic_write
 
 from .job import write_json
+from .result import ProtocolRun
 from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
-
-if TYPE_CHECKING:
-    from .run import ProtocolRun
 
 COLUMNS = (
     "protocol",
