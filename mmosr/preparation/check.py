@@ -167,7 +167,8 @@ def _report_files(
         count += f", but the public benchmark has {public}: figures cannot be compared"
         report.ready += f" ({len(items)} of {public} images: its figures cannot be compared)"
     report.facts += [("images", count), ("labels", str(len({i["seg_map_path"] for i in items})))]
-    used = [item[key] for item in items for key in ("img_path", "seg_map_path")]
+    kinds = ("img_path", "seg_map_path", "overlay_path")
+    used = [item[key] for item in items for key in kinds if key in item]
     used += [root / file for file in (MANIFEST, JOURNAL, VERSION_FILE, FRAME_LIST)]
     unused = unused_files(root, [*used, dataset.ann_file or root])
     report.facts.append(("not used", f"{len(unused)} files: {some(unused)}" if unused else "none"))

@@ -13,6 +13,7 @@ from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
 from mmosr.apis.image_loading import check_image
+from mmosr.datasets.fishyscapes import add_overlay
 from mmosr.runs.progress import progress
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 from mmosr.utils.cli import one_line
@@ -69,6 +70,8 @@ def survey(items: Sequence[Mapping], num_classes: int) -> Survey:
         result.meanings.update(meanings)
         try:
             size = _image_size(item["img_path"])
+            if "overlay_path" in item:
+                add_overlay(np.zeros((*size, 3), np.uint8), item["overlay_path"])
             result.sizes[size] += 1
             label = read_raw_label(Path(item["seg_map_path"]))
         except InputError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ class Frame:
         score: Anomaly scores (H, W), larger = more unknown.
         caption: Drawn above the frame: name of the image and figures.
         prediction: The prediction in colours (H, W, 3), uint8 RGB, where it is to be shown.
+        read: Gives the image (H, W, 3), uint8 RGB, where the file alone is not all of it.
     """
 
     image: Path
@@ -61,6 +62,7 @@ class Frame:
     score: np.ndarray
     caption: str
     prediction: np.ndarray | None = None
+    read: Callable[[], np.ndarray] | None = None
 
 
 def draw_frames(
@@ -150,7 +152,7 @@ def frame_panels(
             f"frame '{frame.image}': label of shape {frame.label.shape} and score of shape "
             f"{frame.score.shape} differ: give one map (H, W) of each"
         )
-    image = read_image(frame.image)
+    image = frame.read() if frame.read else read_image(frame.image)
     if image.shape[:2] != frame.label.shape:
         raise InputError(
             f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
