@@ -76,6 +76,12 @@ class OpenSetClsHead(ClsHead):
         )
 
     @property
+    def name(self) -> str:
+        """The head, its classifier and its loss, for messages."""
+        parts = (self, self.classifier, self.loss_module)
+        return "{} with {} and {}".format(*(type(part).__name__ for part in parts))
+
+    @property
     def needs_hard_labels(self) -> bool:
         """Whether each image must belong to one class for the losses to have a meaning."""
         own_loss = type(self.classifier).loss is not OpenSetClassifier.loss
@@ -122,7 +128,7 @@ class OpenSetClsHead(ClsHead):
         if "gt_score" in samples[0]:
             scores = torch.stack([sample.gt_score for sample in samples])
             if not torch.equal(scores, F.one_hot(labels, scores.shape[1]).to(scores)):
-                raise soft_targets(self)
+                raise soft_targets(self.name)
         return labels
 
 
@@ -144,12 +150,11 @@ def known_labels(samples: list[DataSample], num_classes: int) -> Tensor:
     return labels
 
 
-def soft_targets(head: OpenSetClsHead) -> InputError:
-    """The error for mixing augmentations with a method that needs hard labels."""
+def soft_targets(owner: str) -> InputError:
+    """The error for mixing augmentations with what needs hard labels."""
     return InputError(
-        f"{type(head).__name__} with {type(head.classifier).__name__} and "
-        f"{type(head.loss_module).__name__} needs one class an image: remove MixUp, CutMix and "
-        "other mixing augmentations (train_cfg.augments, data_preprocessor.batch_augments)"
+        f"{owner} needs one class per image: remove MixUp, CutMix and other mixing augmentations "
+        "(train_cfg.augments, data_preprocessor.batch_augments)"
     )
 
 

@@ -13,7 +13,7 @@ from mmosr.methods.mutual_information import MutualInformation
 from mmosr.registry import MODEL_WRAPPERS, MODELS
 from mmosr.utils import InputError
 
-from .heads import known_labels
+from .heads import known_labels, soft_targets
 from .open_set_image_classifier import OpenSetImageClassifier
 
 MAX_MIN, CLASSIFICATION = PHASES = ("max_min", "classification")
@@ -72,10 +72,7 @@ class M2IOSR(OpenSetImageClassifier):
                 f"{type(self.backbone).__name__} has none: use mmosr.CROSRVGG13"
             )
         if getattr(self.data_preprocessor, "batch_augments", None) is not None:
-            raise InputError(
-                "M2IOSR needs one class an image: remove MixUp, CutMix and other mixing "
-                "augmentations (train_cfg.augments, data_preprocessor.batch_augments)"
-            )
+            raise soft_targets("M2IOSR")
         if kl_weight < 0:
             raise ValueError(f"kl_weight must be 0 or above, got {kl_weight}")
         self.kl_weight, self.sample_latent = kl_weight, sample_latent

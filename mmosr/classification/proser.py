@@ -138,11 +138,8 @@ class PROSER(OpenSetImageClassifier):
                 raise self._bad_layer("does not give one tensor with an item for each image")
             return torch.cat([output[:first], pairs.mix(output[first:])])
 
-        handle = self._mixed_layer().register_forward_hook(mix)
-        try:
+        with self._mixed_layer().register_forward_hook(mix):
             yield
-        finally:
-            handle.remove()
         if calls != 1:
             raise self._bad_layer(f"is called {calls} times in a forward pass, not once")
 

@@ -45,16 +45,20 @@ class CosineClassifier(OpenSetClassifier):
 
     def embed(self, features: Tensor) -> Tensor:
         """Features of unit norm, in float32 also under autocast; a zero vector stays zero."""
-        features = features.to(self.prototypes.dtype)
-        norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-        # F.normalize divides a zero vector by 1e-12, and so its gradient.
-        return features / norm.masked_fill(norm == 0, 1.0)
+        return unit(features.to(self.prototypes.dtype))
 
     def class_scores(self, embedding: Tensor) -> Tensor:
         """``T cos``, in ``[-T, T]``."""
         with torch.autocast(embedding.device.type, enabled=False):
             prototypes = self.scale * F.normalize(self.prototypes, dim=1)
             return torch.einsum("nd...,kd->nk...", embedding, prototypes)
+
+
+def unit(features: Tensor) -> Tensor:
+    """Features ``(N, D, *S)`` divided by their norm; a zero vector stays zero."""
+    norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    # F.normalize divides a zero vector by 1e-12, and so its gradient.
+    return features / norm.masked_fill(norm == 0, 1.0)
 
 
 def margin_cosine(cosine: Tensor, margin: float) -> Tensor:

@@ -1,7 +1,7 @@
 """Anomaly maps of a segmentor, whatever its decode head."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from mmengine.structures import PixelData
@@ -164,20 +164,13 @@ class AnomalyMaps(ScoredModel):
     def classifier_input(self) -> Iterator[list[Tensor]]:
         """Collect what enters the classifier of the last head, ``(N, D, h, w)`` at each call."""
         seen: list[Tensor] = []
-        head = self.last_head
+        head, hook = self.last_head, nullcontext()
         if isinstance(head, OpenSetHead):
-            handle = head.host.register_forward_hook(lambda _, inputs, output: seen.append(output))
+            hook = head.host.register_forward_hook(lambda _, inputs, output: seen.append(output))
         elif isinstance(getattr(head, "conv_seg", None), nn.Conv2d):
-            handle = head.conv_seg.register_forward_pre_hook(
-                lambda _, inputs: seen.append(inputs[0])
-            )
-        else:
+            hook = head.conv_seg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with hook:
             yield seen
-            return
-        try:
-            yield seen
-        finally:
-            handle.remove()
 
     @contextmanager
     def backbone_levels(self, wanted: bool) -> Iterator[list[tuple[Tensor, ...]]]:
@@ -187,18 +180,13 @@ class AnomalyMaps(ScoredModel):
             wanted: Without it nothing is collected, for that keeps the maps in memory.
         """
         seen: list[tuple[Tensor, ...]] = []
-        if not wanted:
-            yield seen
-            return
-        handle = self.backbone.register_forward_hook(
-            lambda _, inputs, output: seen.append(
-                (output,) if isinstance(output, Tensor) else tuple(output)
+        hook = nullcontext()
+        if wanted:
+            hook = self.backbone.register_forward_hook(
+                lambda _, inputs, output: seen.append(_levels(output))
             )
-        )
-        try:
+        with hook:
             yield seen
-        finally:
-            handle.remove()
 
     def all_layers(self, levels: Sequence[Tensor], features: Tensor) -> Tensor:
         """All levels of the backbone at the size of the features, and the features behind them.
@@ -224,8 +212,7 @@ class AnomalyMaps(ScoredModel):
         with torch.no_grad():
             levels = self.backbone(next(self.backbone.parameters()).new_zeros(1, 3, 64, 64))
         self.backbone.train(training)
-        levels = [levels] if isinstance(levels, Tensor) else levels
-        return sum(level.shape[1] for level in levels) + self.feature_dims
+        return sum(level.shape[1] for level in _levels(levels)) + self.feature_dims
 
     def _ride(
         self,
@@ -259,3 +246,8 @@ class AnomalyMaps(ScoredModel):
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
         """See :func:`~mmosr.segmentation.fitting.fit_step`."""
         fit_step(self, data, parts)
+
+
+def _levels(output: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The levels of a backbone, also of one that gives a single map."""
+    return (output,) if isinstance(output, Tensor) else tuple(output)

@@ -176,7 +176,7 @@ class TestBadConfigs:
 
     def test_mixing_augmentations(self):
         augments = dict(augments=[dict(type="Mixup", alpha=0.8)])
-        with pytest.raises(InputError, match="needs one class an image: remove MixUp"):
+        with pytest.raises(InputError, match="needs one class per image: remove MixUp"):
             build(train_cfg=augments, data_preprocessor=dict(num_classes=C))
 
     def test_rotation_head(self):
