@@ -1,7 +1,8 @@
 """Frobenius norm of the Jacobian of a network with respect to its input, per image.
 
-The theory: papers/movr_jacobian_norm.md, section III. Both functions give squared norms, which add
-up exactly over rows, and are unbiased in the estimate; :func:`to_norm` takes the root.
+The theory: Park et al., "Understanding Open-Set Recognition by Jacobian Norm of Representation",
+2022, section III. Both functions give squared norms, which add up exactly over rows, and are
+unbiased in the estimate; :func:`to_norm` takes the root.
 
 The function must treat the images of a batch independently of each other, as a network in
 evaluation mode does (batch normalisation too). No parameter receives a gradient.

@@ -1,4 +1,4 @@
-"""M2IOSR: an image classifier that is trained in two phases an iteration (papers/m2iosr.md)."""
+"""M2IOSR: an image classifier that is trained in two phases per iteration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_MIN, CLASSIFICATION = PHASES = ("max_min", "classification")
 
 @MODELS.register_module()
 class M2IOSR(OpenSetImageClassifier):
-    """Maximal mutual information open set recognition (Sun et al., 2021, section 4).
+    """Maximal Mutual Information Open Set Recognition (Sun, Ding et al., 2021, section 4).
 
     Each iteration updates twice on the same images (section 4.3), with a forward pass each and one
     optimiser for both, so that the encoder has one momentum:

@@ -207,10 +207,10 @@ def recognition_figures(
         ccr_rates: False positive rates of the CCR.
 
     Returns:
-        'AUROC'; 'AUPR-In' (known positive) and 'AUPR-Out' (unknown positive); 'FPR95' (unknown
-        positive, as for pixels) and 'TNR95' (known positive: 1 - TNR95 is the FPR95 of the
-        out-of-distribution literature); 'detection-error' and 'detection-error-min' (known
-        positive); 'CCR1', 'CCR5', ... (CCR at FPR 1 %, 5 %, ...); 'OSCR'.
+        'AUROC'; 'AUPR-Out', which is AP (unknown positive), and 'AUPR-In' (AP, known positive);
+        'FPR95' (unknown positive, as for pixels) and 'TNR95' (known positive: 1 - TNR95 is the
+        FPR95 of the out-of-distribution literature); 'detection-error' and 'detection-error-min'
+        (known positive); 'CCR1', 'CCR5', ... (CCR at FPR 1 %, 5 %, ...); 'OSCR'.
 
     Raises:
         InputError: As :func:`ccr_curve` and :func:`ccr_at_fpr`.

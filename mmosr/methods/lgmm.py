@@ -1,4 +1,8 @@
-"""L-GMM: a latent Gaussian mixture model trained collaboratively (papers/lgmm.md)."""
+"""L-GMM: a latent Gaussian mixture model trained collaboratively.
+
+"A Latent Generative Model for Closed-Set and Open-Set Recognition" (anonymous, under review), of
+which sections, equations and tables are cited.
+"""
 
 import math
 from collections.abc import Callable

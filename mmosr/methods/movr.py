@@ -1,4 +1,8 @@
-"""m-OvR: marginal one-vs-rest learning of unit prototypes (papers/movr_jacobian_norm.md)."""
+"""m-OvR: marginal one-vs-rest learning of unit prototypes.
+
+Park, Park, Jeong and Teoh, "Understanding Open-Set Recognition by Jacobian Norm of Representation",
+2022, of which sections and equations are cited.
+"""
 
 import math
 from collections.abc import Callable
