@@ -35,24 +35,16 @@ COLUMNS = 2000  # more than a panel has pixels
 LOWEST_FPR = 1e-5
 
 
-def plot_roc(
-    histograms: Mapping[str, ScoreHistogram],
-    path: str | os.PathLike,
-    title: str,
-    unit: str = "pixels",
-) -> None:
-    """Write :func:`draw_roc`."""
-    write_figure(draw_roc(histograms, title, unit), path)
+def plot_roc(histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args) -> None:
+    """Write :func:`draw_roc`, whose other arguments follow."""
+    write_figure(draw_roc(histograms, *args), path)
 
 
 def plot_precision_recall(
-    histograms: Mapping[str, ScoreHistogram],
-    path: str | os.PathLike,
-    title: str,
-    unit: str = "pixels",
+    histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args
 ) -> None:
-    """Write :func:`draw_precision_recall`."""
-    write_figure(draw_precision_recall(histograms, title, unit), path)
+    """Write :func:`draw_precision_recall`, whose other arguments follow."""
+    write_figure(draw_precision_recall(histograms, *args), path)
 
 
 def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "pixels") -> Figure:

@@ -15,15 +15,14 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
-from .figure_parts import DPI, write_figure
-from .heatmap import DEFAULT_CMAP, draw_heatmap, draw_overlay, get_cmap
+from .figure_parts import DPI, UNKNOWN_COLOR, write_figure
+from .heatmap import DEFAULT_CMAP, draw_color_bar, draw_heatmap, draw_overlay
 from .pictures import read_image
 
 WIDTH = 640  # pixels of a panel; larger frames are scaled down
@@ -36,9 +35,10 @@ TITLES = {
     "overlay": "Overlay, outline of the unknown",
 }
 COLUMNS = ("image", "truth", "score", "overlay")
-KNOWN_COLOR = (205, 205, 205)
-UNKNOWN_COLOR = (213, 94, 0)
-IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))  # stripes
+# Of the ground truth: what is known is the background, and the stripes are ignored.
+BACKGROUND = (205, 205, 205)
+UNKNOWN_RGB = tuple(round(255 * part) for part in to_rgb(UNKNOWN_COLOR))
+IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))
 OUTLINE_COLOR = (0, 255, 255)  # not in the colour map, and visible on its dark and bright ends
 _STRIPE = 5
 _GAP, _TEXT, _TOP, _BOTTOM, _SIDE, _BAR = 8, 34, 110, 60, 20, 130  # pixels
@@ -121,7 +121,7 @@ def frames_figure(
         top += row[0].shape[0] + _TEXT + _GAP
     bottom = height - top + _TEXT + _GAP
     bar = (canvas_width - _BAR, bottom, 24, height - _TOP - bottom)
-    _add_color_bar(figure, bar, low, high)
+    draw_color_bar(_add_axes(figure, bar), low, high, DEFAULT_CMAP, 8)
     if "truth" in columns:
         _add_key(figure)
     return figure
@@ -187,8 +187,8 @@ def draw_truth(unknown: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     """
     rows, columns = np.indices(unknown.shape)
     stripes = np.array(IGNORED_COLORS, np.uint8)[(rows + columns) // _STRIPE % 2]
-    picture = np.where(ignored[..., None], stripes, np.array(KNOWN_COLOR, np.uint8))
-    picture[unknown] = UNKNOWN_COLOR
+    picture = np.where(ignored[..., None], stripes, np.array(BACKGROUND, np.uint8))
+    picture[unknown] = UNKNOWN_RGB
     return picture
 
 
@@ -241,18 +241,8 @@ def _show(
         axes.set_title(title, fontsize=10, pad=18)
 
 
-def _add_color_bar(
-    figure: Figure, box: tuple[float, float, float, float], low: float, high: float
-) -> None:
-    axes = _add_axes(figure, box)
-    bar = figure.colorbar(ScalarMappable(Normalize(low, high), get_cmap(DEFAULT_CMAP)), cax=axes)
-    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
-    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
-    bar.ax.tick_params(labelsize=8)
-
-
 def _add_key(figure: Figure) -> None:
-    entries = [("known", KNOWN_COLOR, None), ("unknown", UNKNOWN_COLOR, None)]
+    entries = [("known", BACKGROUND, None), ("unknown", UNKNOWN_RGB, None)]
     entries.append(("ignored", IGNORED_COLORS[0], "////"))
     handles = [
         Patch(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
@@ -157,14 +159,20 @@ def _draw_bar(
     figure = Figure(figsize=(width / _BAR_DPI, height / _BAR_DPI), dpi=_BAR_DPI)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.12, 0.08, 0.17, 0.84))
-    mappable = ScalarMappable(Normalize(low, high), get_cmap(cmap))
-    bar = figure.colorbar(mappable, cax=axes)
-    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
-    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
-    bar.ax.tick_params(labelsize=7 * zoom)
+    bar = draw_color_bar(axes, low, high, cmap, 7 * zoom)
     bar.set_label(label, fontsize=8 * zoom)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def draw_color_bar(axes: Axes, low: float, high: float, cmap: str, fontsize: float) -> Colorbar:
+    """Fill axes with the colours between two scores, and five values beside them."""
+    mappable = ScalarMappable(Normalize(low, high), get_cmap(cmap))
+    bar = axes.figure.colorbar(mappable, cax=axes)
+    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
+    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
+    bar.ax.tick_params(labelsize=fontsize)
+    return bar
 
 
 def draw_labels(labels: np.ndarray, palette: list) -> np.ndarray:
