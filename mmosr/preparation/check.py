@@ -23,7 +23,7 @@ from .report import Report
 from .survey import Survey, missing_counterparts, survey, unused_files
 
 REPOSITORY = Path(__file__).parents[2]
-DEFINITIONS = Path("configs", "_base_", "benchmarks")
+BENCHMARK_FILES = Path("configs", "_base_", "benchmarks")
 
 
 def check_data_set(
@@ -74,14 +74,14 @@ def check_data_set(
 
 def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
     """The config file as it is shown, and the data set it defines."""
-    path = Path(config) if config is not None else REPOSITORY / DEFINITIONS / f"{name}.py"
+    path = Path(config) if config is not None else REPOSITORY / BENCHMARK_FILES / f"{name}.py"
     if config is None and not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.py"))
         raise InputError(f"no data set '{name}': choose from {', '.join(known)}, or give --config")
     benchmark = load_config(path).get("benchmark")
     if not isinstance(benchmark, Mapping) or "type" not in (benchmark.get("dataset") or {}):
         raise InputError(f"'{path}' has no benchmark = dict(dataset=dict(type=...))")
-    shown = str(path if config is not None else DEFINITIONS / f"{name}.py")
+    shown = str(path if config is not None else BENCHMARK_FILES / f"{name}.py")
     return shown, copy.deepcopy(benchmark["dataset"].to_dict())
 
 

@@ -31,7 +31,7 @@ from mmosr.utils import InputError
 from .figure_parts import COLORS, add_legend, make_panels, percent, write_figure
 
 LINE_STYLES = ("-", "--", ":", "-.")
-COLUMNS = 2000  # more than a panel has pixels
+INTERVALS = 2000  # more than a panel has pixels
 LOWEST_FPR = 1e-5
 
 
@@ -137,7 +137,7 @@ def draw_precision_recall(
     return figure
 
 
-def thin(x: np.ndarray, y: np.ndarray, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+def thin(x: np.ndarray, y: np.ndarray, columns: int = INTERVALS) -> tuple[np.ndarray, np.ndarray]:
     """Drop points of a curve that no eye can see.
 
     Of all points in one of ``columns`` equal intervals of x, the first, the last and those of the

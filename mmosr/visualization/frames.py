@@ -34,7 +34,7 @@ TITLES = {
     "score": "Anomaly score",
     "overlay": "Overlay, outline of the unknown",
 }
-COLUMNS = ("image", "truth", "score", "overlay")
+PANELS = ("image", "truth", "score", "overlay")
 # Of the ground truth: what is known is the background, and the stripes are ignored.
 BACKGROUND = (205, 205, 205)
 UNKNOWN_RGB = tuple(round(255 * part) for part in to_rgb(UNKNOWN_COLOR))
@@ -81,7 +81,7 @@ def frames_figure(
     title: str,
     value_range: tuple[float, float],
     width: int = WIDTH,
-    columns: Sequence[str] = COLUMNS,
+    columns: Sequence[str] = PANELS,
     zoom: int = 1,
 ) -> Figure:
     """A figure with the panels of :func:`frame_panels` for every frame, and a colour bar.
@@ -132,7 +132,7 @@ def frame_panels(
     low: float,
     high: float,
     width: int = WIDTH,
-    columns: Sequence[str] = COLUMNS,
+    columns: Sequence[str] = PANELS,
     zoom: int = 1,
 ) -> list[np.ndarray]:
     """The panels of one frame, scaled down to ``width``, or up to ``zoom`` times its size.
