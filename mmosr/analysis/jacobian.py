@@ -44,7 +44,7 @@ def exact_squared_norm(
     float64 and dropped: memory holds one forward graph and one gradient, whatever D is.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them an image.
+        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
         inputs: ``(N, ...)``; the graph grows with N.
         scale: Change of variable, broadcast to one input: with ``x = scale * u + c`` the derivative
             is that with respect to ``u``.
@@ -77,7 +77,7 @@ def hutchinson_squared_norm(
     with the variance ``2 sum_{i != j} (J J^T)_ij^2``.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them an image.
+        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
         inputs: ``(N, ...)``.
         seeds: One for each image: its probes depend on nothing else, such as the batch it is in.
         probes: At least 2, for the standard error.

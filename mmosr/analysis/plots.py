@@ -154,7 +154,7 @@ def draw_map(
 
 
 def _palette(classes: int) -> np.ndarray:
-    """One colour a class ``(C, 4)``, none of them grey."""
+    """One colour per class ``(C, 4)``, none of them grey."""
     if classes <= 9:
         # tab10 without its grey
         return np.array([colormaps["tab10"](i) for i in range(10) if i != 7])[:classes]

@@ -36,7 +36,7 @@ def space_function(model: OpenSetImageClassifier, space: str = "embedding") -> F
         raise InputError(f"there is no space '{space}': choose from {', '.join(SPACES)}")
     if space != "logits" and model.last_layer is None:
         raise InputError(
-            f"{type(model.head).__name__} does not end in one linear layer a class, so it has no "
+            f"{type(model.head).__name__} does not end in one linear layer per class, so it has no "
             "features before it: analyse the logits (--embedding logits)"
         )
 

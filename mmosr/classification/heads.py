@@ -32,7 +32,7 @@ def labels_of(samples: Sequence[DataSample]) -> Tensor:
             found = "several labels" if "gt_label" in sample else "no label"
             raise InputError(
                 f"{sample.get('img_path', 'an image')} has {found}, and one is needed: use a data "
-                "set with one class an image, and PackInputs"
+                "set with one class per image, and PackInputs"
             )
     return torch.cat([sample.gt_label for sample in samples])
 
@@ -44,7 +44,7 @@ class OpenSetClsHead(ClsHead):
     The class scores get the host's loss, accuracy and prediction (softmax and arg-max), and the
     classifier adds its losses. Methods whose loss is not a cross-entropy on the class scores alone
     need hard labels: with them MixUp, CutMix and other soft targets are refused. A plain linear or
-    cosine classifier with a loss of mmpretrain takes soft targets as ever.
+    cosine classifier with a loss of mmpretrain takes soft targets as usual.
 
     Args:
         classifier: Config of an :class:`~mmosr.methods.OpenSetClassifier`; ``in_channels`` and
@@ -52,7 +52,7 @@ class OpenSetClsHead(ClsHead):
         in_channels: Channels D of the features.
         num_classes: Known classes C.
         mirror_fit: Statistics of the classifier count each image twice, as it is and mirrored.
-        branch: For backbones of several feature vectors an image, such as the two tokens of
+        branch: For backbones of several feature vectors per image, such as the two tokens of
             ``DistilledVisionTransformer`` and the two branches of ``Conformer``: the number of the
             one that counts, from 0, or ``'all'`` for all of them side by side.
         **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of the host; ``loss`` is one of

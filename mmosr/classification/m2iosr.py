@@ -105,7 +105,7 @@ class M2IOSR(OpenSetImageClassifier):
         """The losses of the first phase, and their parts without weights.
 
         Raises:
-            InputError: A label that is no known class, or a batch of one image.
+            InputError: A label that is not a known class, or a batch of one image.
         """
         labels = known_labels(data_samples, self.known_classes)
         map_16, map_4, top = self.backbone.maps(inputs)

@@ -171,7 +171,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     def _no_features(self, what: str) -> InputError:
         return InputError(
             f"{what} needs the features before the last layer, and {type(self.head).__name__} does "
-            "not end in one linear layer a class: choose a score of the logits, or another head"
+            "not end in one linear layer per class: choose a score of the logits, or another head"
         )
 
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:

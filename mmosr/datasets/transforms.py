@@ -72,7 +72,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         if picture.ndim != 2:
             raise InputError(
                 f"label file {path} has the shape {picture.shape}: expected (H, W), "
-                "one class id a pixel; convert the labels if they are colours"
+                "one class id per pixel; convert the labels if they are colours"
             )
         return _eight_bits(picture, path)
 

@@ -1,4 +1,4 @@
-"""Image-level figures of open-set recognition, from arrays of one entry an image.
+"""Image-level figures of open-set recognition, from arrays of one entry per image.
 
 Truth is a known label 0..C-1 or ``UNKNOWN`` (-1). Larger anomaly score = more unknown. The
 scores are compared as float32, exactly: no binning, nothing interpolated between thresholds,

@@ -125,4 +125,4 @@ def check_labels(values: np.ndarray, name: str, lowest: int) -> np.ndarray:
 def check_same_shape(**arrays: np.ndarray) -> None:
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise InputError(f"arrays differ in shape: {shapes}; give one entry an image, (N,).")
+        raise InputError(f"arrays differ in shape: {shapes}; give one entry per image, (N,).")

@@ -70,7 +70,7 @@ def margin_cosine(cosine: Tensor, margin: float) -> Tensor:
 
     By the addition theorem, ``cos(theta) cos(m) - sin(theta) sin(m)``, which is eq. 24 without its
     arccos. Where ``theta + m`` passes pi, ``cos(theta + m)`` turns up again and its gradient would
-    drive a sample opposite to its prototype further away; there the curve goes on as
+    drive a sample opposite to its prototype further away; there the curve continues as
     ``cos(theta) + cos(m) - 1``, which meets it at -1 and keeps decreasing.
 
     Args:

@@ -199,14 +199,14 @@ def _report_survey(report: Report, found: Survey, dataset: BaseSegDataset, root:
 
 def _report_faults(report: Report, found: Survey) -> None:
     wrong = [f"{path} {values}" for path, values in found.wrong.items()]
-    for faults, what, mend in (
+    for faults, what, fix in (
         (found.unreadable, "cannot be read", "unpack the download again"),
         (wrong, "hold label values that are not allowed", "take the labels of the benchmark"),
         (found.unequal, "are not as large as their image", "take images and labels of one source"),
     ):
         if faults:
             report.facts.append((what, f"{len(faults)} files"))
-            report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {mend}")
+            report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {fix}")
 
 
 def _percent(part: int, whole: int) -> str:

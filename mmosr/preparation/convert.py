@@ -31,7 +31,7 @@ def move_void(label: Path) -> Callable[[Path], None]:
     """Writes SegNet's label file of CamVid with void as 255 instead of 11.
 
     Raises:
-        InputError: When called: the file is no label map, or holds a value above 11 but 255.
+        InputError: When called: the file is not a label map, or holds a value above 11 but 255.
     """
 
     def write(path: Path) -> None:

@@ -89,7 +89,7 @@ class AnomalyMaps(ScoredModel):
 
     @property
     def _riding(self) -> tuple[str, ...]:
-        """The active scores that are no function of the class scores."""
+        """The active scores that are not a function of the class scores."""
         return tuple(name for name in self.active_scores if self.score_space(name) != "logits")
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:

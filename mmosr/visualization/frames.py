@@ -1,4 +1,4 @@
-"""A picture of some frames, one row a frame: image, ground truth, prediction, anomaly score.
+"""A picture of some frames, one row per frame: image, ground truth, prediction, anomaly score.
 
 One colour range serves all rows, so that a calm frame looks calm beside one with an object.
 """
@@ -142,7 +142,7 @@ def frame_panels(
     is scaled. Unknown objects are outlined in the ground truth and in the overlay.
 
     Returns:
-        One picture a column, (h, w, 3), uint8 RGB, ``w <= width``.
+        One picture per column, (h, w, 3), uint8 RGB, ``w <= width``.
 
     Raises:
         InputError: The image cannot be read, or image, label and score differ in size.

@@ -180,7 +180,7 @@ def draw_labels(labels: np.ndarray, palette: list) -> np.ndarray:
 
     Args:
         labels: (H, W) integer labels, 0 <= label.
-        palette: RGB triples, one a class.
+        palette: RGB triples, one per class.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -149,7 +149,7 @@ class TestBadConfigs:
 
     @pytest.mark.parametrize("layer", [None, "", "layer2"])
     def test_no_such_layer(self, layer):
-        with pytest.raises(InputError, match=f"is no submodule of it: {self.LAYERS}"):
+        with pytest.raises(InputError, match=f"is not a submodule of it: {self.LAYERS}"):
             build(mix_at=layer)
 
     @pytest.mark.parametrize(("layer", "times"), [("act", 3), ("stages", 0)])

@@ -43,5 +43,5 @@ def test_errors(tmp_path):
     whole = path.read_bytes()
     for content in (b"not a MATLAB file", b"not a MATLAB file" * 200, whole[:-3000], b""):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"test_32x32\.mat is no MATLAB file"):
+        with pytest.raises(InputError, match=r"test_32x32\.mat is not a MATLAB file"):
             SVHN(str(tmp_path), split="test")
