@@ -15,14 +15,15 @@ from mmosr.utils import IGNORE_LABEL, InputError
 _CAMVID_VOID = 11
 
 
-def read_raw_label(path: Path) -> np.ndarray:
+def read_raw_label(path: Path, num_classes: int = 256) -> np.ndarray:
     """The values of a label file as they stand there ``(H, W)``, uint8.
 
     Raises:
-        InputError: The file is missing, no image, or no label map.
+        InputError: The file is missing, not an image or not a label map, or holds a value that is
+            none of the classes, 254 or 255.
     """
     check_image(str(path))
-    loader = LoadOpenSetAnnotations(num_classes=256)
+    loader = LoadOpenSetAnnotations(num_classes=num_classes)
     item = dict(seg_map_path=str(path), reduce_zero_label=False, seg_fields=[])
     return loader.transform(item)["gt_seg_map"]
 

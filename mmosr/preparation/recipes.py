@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from mmseg.datasets import BDD100KDataset
 
 from mmosr.datasets.anomaly_dataset import AnomalySegDataset
-from mmosr.datasets.bdd_anomaly import UNKNOWN_IDS, split_lists
+from mmosr.datasets.bdd_anomaly import SPLITS
 from mmosr.datasets.lost_and_found import LostAndFoundDataset
 from mmosr.datasets.road_anomaly import FRAME_LIST, RoadAnomalyDataset
 from mmosr.datasets.segment_me_if_you_can import RoadAnomaly21Dataset, RoadObstacle21Dataset
 from mmosr.datasets.street_hazards import StreetHazardsDataset
 from mmosr.runs.progress import progress
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN_LABEL, InputError
 
-from .convert import move_void
+from .convert import move_void, read_raw_label
 from .fishyscapes import plan_lost_and_found, plan_static
 from .pairs import Split, pair_splits
 from .plan import Output, Plan
 from .request import Request
 
+UNKNOWN_IDS = (16, 17, 18)  # train, motorcycle, bicycle
 DEMO = "python tools/dataset_converters/make_demo_scenes.py"
 _ARCHIVES = {
     ".zip": "unzip {} -d FOLDER",
@@ -147,14 +149,14 @@ def _plan_bdd_anomaly(name: str, request: Request) -> Plan:
     images, labels, ending = (found or layouts)[0]
     folders = ("train", "val")
     splits = [Split(images / f, labels / f, ".jpg", ending) for f in folders]
-    outputs, label_files = [], []
+    outputs, label_files = [], {}
     for folder, pairs in zip(folders, pair_splits(name, splits), strict=True):
         for key, image, label in pairs:
             outputs += [
                 Output(f"images/{folder}/{key}.jpg", (image,)),
                 Output(f"labels/{folder}/{key}_train_id.png", (label,)),
             ]
-            label_files.append(label)
+            label_files[f"{folder}/{key}"] = label
     ids = tuple(sorted(set(request.unknown_ids or UNKNOWN_IDS)))
     classes = BDD100KDataset.METAINFO["classes"]
     if not set(ids) <= set(range(len(classes))):
@@ -163,24 +165,59 @@ def _plan_bdd_anomaly(name: str, request: Request) -> Plan:
         name,
         request,
         outputs,
-        last=tuple(_lists(request.folder, ids, tuple(label_files))),
+        last=tuple(_lists(label_files, ids)),
         options=dict(unknown_ids=list(ids)),
         dataset=dict(unknown_classes=[classes[index] for index in ids]),
     )
 
 
-def _lists(folder: Path, ids: tuple[int, ...], labels: tuple[Path, ...]) -> Iterator[Output]:
+def _lists(labels: Mapping[str, Path], ids: tuple[int, ...]) -> Iterator[Output]:
     """The three lists; the labels are read once, when the first list has to be made."""
     lists: dict[str, list[str]] = {}
 
     def write(split: str, path: Path) -> None:
         if not lists:
-            lists.update(split_lists(folder, ids, lambda names: progress(names, "split")))
+            lists.update(split_lists(labels, ids))
         path.write_text("".join(f"{name}\n" for name in lists[split]), encoding="utf-8")
 
     how = f"images by the unknown train ids {', '.join(map(str, ids))}"
-    for split in ("train", "val", "test"):
-        yield Output(f"{split}.txt", labels, how, lambda path, split=split: write(split, path))
+    for split in SPLITS:
+        yield Output(
+            f"{split}.txt",
+            tuple(labels.values()),
+            how,
+            lambda path, split=split: write(split, path),
+        )
+
+
+def split_lists(labels: Mapping[str, Path], unknown_ids: Sequence[int]) -> dict[str, list[str]]:
+    """Which images of BDD100K's semantic segmentation train, validate and test BDD-Anomaly.
+
+    An image with a pixel of an unknown class is for the test, whatever its folder.
+
+    Args:
+        labels: Label file of each image ``{train,val}/NAME``.
+        unknown_ids: Train ids of the unknown classes. 254 is unknown as well.
+
+    Returns:
+        The images of each split: the lines of ``SPLIT.txt``.
+
+    Raises:
+        InputError: A label file holds other values, or a split stays empty.
+    """
+    num_classes = len(BDD100KDataset.METAINFO["classes"])
+    lists: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for name, path in progress(list(labels.items()), "split"):
+        label = read_raw_label(path, num_classes)
+        shows_unknown = np.isin(label, [*unknown_ids, UNKNOWN_LABEL]).any()
+        lists["test" if shows_unknown else name.split("/")[0]].append(name)
+    for split, chosen in lists.items():
+        if not chosen:
+            raise InputError(
+                f"bdd_anomaly: no image is left for the split '{split}': of {len(labels)} images "
+                f"{len(lists['test'])} show one of the unknown train ids {sorted(unknown_ids)}"
+            )
+    return lists
 
 
 def _plan_camvid(name: str, request: Request) -> Plan:

@@ -202,6 +202,20 @@ class AnomalyMaps(ScoredModel):
         maps = [resize(level, size, None, "bilinear", self.align_corners) for level in levels]
         return torch.cat([*maps, features], 1)
 
+    def feature_map(
+        self, space: str, features: Tensor, levels: Sequence[Sequence[Tensor]]
+    ) -> Tensor:
+        """What a score of this space is a function of, at the resolution of the features.
+
+        Args:
+            space: ``features``, ``embedding`` or ``layers``.
+            features: What enters the classifier, ``(N, D, h, w)``.
+            levels: Of the backbone, by calls; of which the last counts, for ``layers`` alone.
+        """
+        if space == "embedding":
+            return self.classifier.embed(features)
+        return self.all_layers(levels[-1], features) if space == "layers" else features
+
     @property
     def layer_dims(self) -> int | None:
         """Channels of :meth:`all_layers`, from a pass of the backbone over an empty image."""
@@ -232,11 +246,7 @@ class AnomalyMaps(ScoredModel):
                 f"{type(self.last_head).__name__} gives them {len(features)} times: choose a "
                 "score of the logits"
             )
-        if space == "embedding":
-            return function(self.classifier.embed(features[0]))
-        if space == "layers":
-            return function(self.all_layers(levels[-1], features[0]))
-        return function(features[0])
+        return function(self.feature_map(space, features[0], levels))
 
     def logits_function(self, metas: list[dict]) -> Callable[[Tensor], Tensor]:
         """From network inputs to class scores at their size, without riding maps."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -48,12 +48,16 @@ def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> Non
             logits = model.inference(inputs, metas)
         if "logits" in spaces:
             rows["logits"] = _logit_rows(model, logits, samples)
-        if spaces & {"features", "layers", "embedding"}:
+        feature_spaces = spaces & {"features", "layers", "embedding"}
+        if feature_spaces:
             if len(features) != 1:
                 with model.classifier_input() as features, model.backbone_levels(layers) as levels:
                     model.encode_decode(inputs, [dict(sample.metainfo) for sample in samples])
-            maps = _feature_maps(model, features[-1], levels, spaces)
-            rows.update(_feature_rows(model, maps, samples, inputs.shape[2:]))
+            labels = _label_maps(samples, inputs.shape[2:], features[-1].shape[2:])
+            known = _known(labels, model.num_classes)
+            for space in feature_spaces:
+                values = model.feature_map(space, features[-1], levels)
+                rows[space] = values.movedim(1, -1)[known].float(), labels[known]
         for part in parts.values():
             if part.fit_on == "inputs":
                 kept = _label_maps(samples, inputs.shape[2:], inputs.shape[2:])
@@ -84,33 +88,6 @@ def _logit_rows(
         rows.append(scores.movedim(0, -1)[known].float())
         labels.append(label[known])
     return torch.cat(rows), torch.cat(labels)
-
-
-def _feature_maps(
-    model: ScoredModel, features: Tensor, levels: Sequence[Sequence[Tensor]], spaces: set[str]
-) -> dict[str, Tensor]:
-    """Maps ``(N, D, h, w)`` of each of the spaces that has them."""
-    functions = {
-        "features": lambda: features,
-        "layers": lambda: model.all_layers(levels[-1], features),
-        "embedding": lambda: model.classifier.embed(features),
-    }
-    return {name: functions[name]() for name in functions.keys() & spaces}
-
-
-def _feature_rows(
-    model: ScoredModel,
-    maps: Mapping[str, Tensor],
-    samples: list[SegDataSample],
-    input_size: torch.Size,
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """The maps at known pixels ``(M, D)``, and their labels."""
-    rows = {}
-    for name, values in maps.items():
-        labels = _label_maps(samples, input_size, values.shape[2:])
-        known = _known(labels, model.num_classes)
-        rows[name] = values.movedim(1, -1)[known].float(), labels[known]
-    return rows
 
 
 def _label_maps(samples: list[SegDataSample], input_size: torch.Size, size: torch.Size) -> Tensor:
