@@ -183,10 +183,12 @@ class MethodClsHead(OpenSetClsHead):
         **kwargs,
     ) -> None:
         name = type(self).__name__
-        loss = self.recipe.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
+        classifier, loss = self.recipe.configs(
+            classifier, loss, name, "loss", "mmosr.OpenSetClsHead"
+        )
         if loss is not None:
             kwargs["loss"] = loss
-        super().__init__(self.recipe.classifier(classifier), in_channels, num_classes, **kwargs)
+        super().__init__(classifier, in_channels, num_classes, **kwargs)
         self.recipe.check_agreement(self.classifier, self.loss_module, name, "loss")
 
 

@@ -150,14 +150,14 @@ class MethodHead(OpenSetHead):
     recipe: ClassVar[Recipe]
 
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
-        name = type(self).__name__
-        loss = self.recipe.loss(
-            host_cfg.get("loss_decode"), classifier, name, "loss_decode", "mmosr.OpenSetHead"
+        name, key = type(self).__name__, "loss_decode"
+        classifier, loss = self.recipe.configs(
+            classifier, host_cfg.get(key), name, key, "mmosr.OpenSetHead"
         )
         if loss is not None:
-            host_cfg["loss_decode"] = loss
-        super().__init__(host, self.recipe.classifier(classifier), **host_cfg)
-        self.recipe.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
+            host_cfg[key] = loss
+        super().__init__(host, classifier, **host_cfg)
+        self.recipe.check_agreement(self.classifier, self.host.loss_decode, name, key)
 
 
 @MODELS.register_module()

@@ -5,7 +5,6 @@ One colour range serves all rows, so that a calm frame looks calm beside one wit
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from matplotlib.patches import Patch
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
 from .figure_parts import DPI, UNKNOWN_COLOR, write_figure
-from .heatmap import DEFAULT_CMAP, draw_color_bar, draw_heatmap, draw_overlay
+from .heatmap import DEFAULT_CMAP, check_range, draw_color_bar, draw_heatmap, draw_overlay
 from .pictures import read_image
 
 WIDTH = 640  # pixels of a panel; larger frames are scaled down
@@ -97,9 +96,7 @@ def frames_figure(
     Raises:
         InputError: No frame, a useless range, an image that cannot be read, or sizes that differ.
     """
-    low, high = value_range
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise InputError(f"a colour range needs finite LO <= HI, got {low:g} {high:g}")
+    low, high = check_range(*value_range, equal=True)
     if not frames:
         raise InputError("there is no frame to draw")
     rows = [frame_panels(frame, low, high, width, columns, zoom) for frame in frames]

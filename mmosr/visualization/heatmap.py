@@ -61,14 +61,16 @@ def get_cmap(name: str) -> Colormap:
     return matplotlib.colormaps[name]
 
 
-def check_range(low: float, high: float) -> tuple[float, float]:
+def check_range(low: float, high: float, equal: bool = False) -> tuple[float, float]:
     """Return the range as floats when it is usable.
 
     Raises:
-        InputError: A bound is not finite, or ``low`` is not below ``high``.
+        InputError: A bound is not finite, or ``low`` is not below ``high``, nor ``equal`` to it
+            where that is allowed.
     """
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"a colour range needs finite LO < HI, got {low:g} {high:g}")
+    if not (np.isfinite(low) and np.isfinite(high) and (low < high or (equal and low == high))):
+        order = "<=" if equal else "<"
+        raise InputError(f"a colour range needs finite LO {order} HI, got {low:g} {high:g}")
     return float(low), float(high)
 
 
@@ -91,8 +93,7 @@ def draw_heatmap(
     """
     if score.ndim != 2:
         raise ValueError(f"a score map has shape (H, W), got {score.shape}")
-    if high < low:
-        raise InputError(f"a colour range needs LO <= HI, got {low:g} {high:g}")
+    check_range(low, high, equal=True)
     colors = get_cmap(cmap).with_extremes(bad="black")
     # float64: the difference of two large scores is lost in float32.
     scaled = Normalize(low, high, clip=True)(np.ma.masked_invalid(_finite(score, low, high)))
