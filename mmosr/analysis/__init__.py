@@ -9,7 +9,7 @@ from .clusters import (
     nearest_centre,
 )
 from .figures import compute_figures
-from .interpolation import draw_pairs, interpolate, path_length
+from .interpolation import interpolate, path_length, sample_pairs
 from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm, to_norm
 from .measurements import NormSettings
 from .report import write_report
@@ -29,7 +29,6 @@ __all__ = [
     "class_mean_distance",
     "compute_figures",
     "davies_bouldin",
-    "draw_pairs",
     "exact_squared_norm",
     "hutchinson_squared_norm",
     "input_scale",
@@ -39,6 +38,7 @@ __all__ = [
     "measure",
     "nearest_centre",
     "path_length",
+    "sample_pairs",
     "space_function",
     "to_norm",
     "write_report",

@@ -18,7 +18,7 @@ from .clusters import (
 )
 from .representation import Measured
 
-DEFINITIONS = {
+FIGURE_DEFINITIONS = {
     "jacobian_norm_known": "mean over the known images of |df/dx|_F",
     "jacobian_norm_unknown": "mean over the unknown images of |df/dx|_F",
     "jacobian_norm_difference": "unknown minus known (m-OvR, eq. 20)",
@@ -56,7 +56,7 @@ def compute_figures(measured: Measured) -> dict[str, dict[str, object]]:
     }
     return {
         name: {**found.get(name, {"value": None}), "definition": text}
-        for name, text in DEFINITIONS.items()
+        for name, text in FIGURE_DEFINITIONS.items()
     }
 
 

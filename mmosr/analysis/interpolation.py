@@ -11,7 +11,7 @@ from torch import Tensor
 from mmosr.utils import InputError
 
 
-def draw_pairs(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+def sample_pairs(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Positions of two known images of different classes, ``count`` times.
 
     All pairs of classes occur equally often, up to one, in random order and direction; the image of
@@ -44,7 +44,7 @@ def draw_pairs(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
 def interpolate(first: Tensor, second: Tensor, t: Tensor | float) -> Tensor:
     """``x_t = (1 - t) x_0 + t x_1``, exactly the images at t = 0 and 1.
 
-    The paper prints ``(1 - t) x_0 - t x_1``, which is no line between the two.
+    The paper prints ``(1 - t) x_0 - t x_1``, which is not a line between the two.
 
     Args:
         first: ``(N, ...)``.

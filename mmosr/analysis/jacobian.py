@@ -1,7 +1,8 @@
 """Frobenius norm of the Jacobian of a network with respect to its input, per image.
 
-The theory: papers/movr_jacobian_norm.md, section III. Both functions give squared norms, which add
-up exactly over rows, and are unbiased in the estimate; :func:`to_norm` takes the root.
+The theory: Park et al., "Understanding Open-Set Recognition by Jacobian Norm of Representation",
+2022, section III. Both functions give squared norms, which add up exactly over rows, and are
+unbiased in the estimate; :func:`to_norm` takes the root.
 
 The function must treat the images of a batch independently of each other, as a network in
 evaluation mode does (batch normalisation too). No parameter receives a gradient.
@@ -19,7 +20,6 @@ from torch import Tensor
 from mmosr.utils import InputError
 
 Function = Callable[[Tensor], Tensor]
-DISTRIBUTIONS = ("rademacher", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def exact_squared_norm(
     float64 and dropped: memory holds one forward graph and one gradient, whatever D is.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them an image.
+        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
         inputs: ``(N, ...)``; the graph grows with N.
         scale: Change of variable, broadcast to one input: with ``x = scale * u + c`` the derivative
             is that with respect to ``u``.
@@ -68,36 +68,32 @@ def hutchinson_squared_norm(
     seeds: Sequence[int],
     probes: int = 32,
     scale: Tensor | float = 1.0,
-    distribution: str = "rademacher",
 ) -> NormEstimate:
     """Unbiased estimate of ``|J|_F^2`` from random projections of the output (Hutchinson, 1990).
 
     ``E |J^T v|^2 = tr(J J^T) = |J|_F^2`` for ``v`` of mean 0 and covariance 1. Each probe costs a
-    backward pass for all images at once; mean and variance are updated as they come. Rademacher
-    probes are exact where the rows of J are orthogonal, and never worse than Gaussian ones: their
-    variance is ``2 sum_{i != j} (J J^T)_ij^2``.
+    backward pass for all images at once; mean and variance are updated as they come. The probes are
+    Rademacher (+-1): exact where the rows of J are orthogonal, and never worse than Gaussian ones,
+    with the variance ``2 sum_{i != j} (J J^T)_ij^2``.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them an image.
+        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
         inputs: ``(N, ...)``.
         seeds: One for each image: its probes depend on nothing else, such as the batch it is in.
         probes: At least 2, for the standard error.
         scale: As in :func:`exact_squared_norm`.
-        distribution: ``'rademacher'`` (+-1) or ``'gaussian'``.
 
     Raises:
-        InputError: Fewer than 2 probes, another distribution, or as :func:`exact_squared_norm`.
+        InputError: Fewer than 2 probes, or as :func:`exact_squared_norm`.
     """
     if probes < 2:
         raise InputError(f"{probes} probes give no standard error: take 2 or more")
-    if distribution not in DISTRIBUTIONS:
-        raise InputError(f"distribution '{distribution}' is none of {', '.join(DISTRIBUTIONS)}")
     moved, values = _forward(function, inputs)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     mean = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
     spread = torch.zeros_like(mean)  # sum of squared deviations (Welford, 1962)
     for number in range(1, probes + 1):
-        weights = _draw(generators, values.shape[1], distribution).to(values)
+        weights = _sample_probe(generators, values.shape[1]).to(values)
         found = _squared_gradient(values, moved, weights, scale, keep=number < probes)
         step = found - mean
         mean += step / number
@@ -135,9 +131,7 @@ def _squared_gradient(
     return (gradient * scale).double().square().flatten(1).sum(1)
 
 
-def _draw(generators: Sequence[torch.Generator], dims: int, distribution: str) -> Tensor:
-    """One probe for each image, ``(N, D)``."""
-    if distribution == "gaussian":
-        return torch.stack([torch.randn(dims, generator=own) for own in generators])
+def _sample_probe(generators: Sequence[torch.Generator], dims: int) -> Tensor:
+    """One probe of +-1 for each image, ``(N, D)``."""
     signs = torch.stack([torch.randint(2, (dims,), generator=own) for own in generators])
     return (2 * signs - 1).float()

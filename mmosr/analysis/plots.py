@@ -11,7 +11,14 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR, add_legend, make_panels
+from mmosr.visualization.figure_parts import (
+    KNOWN_COLOR,
+    UNKNOWN_COLOR,
+    add_legend,
+    draw_shares,
+    make_panels,
+    robust_range,
+)
 
 WIDTH = 6.4  # of a panel, in inches
 BINS = 40
@@ -43,8 +50,7 @@ def draw_histograms(
     for name, values in samples.items():
         share = np.histogram(values, edges)[0] / len(values)
         label = f"{name} ({len(values):,} images), mean {values.mean():.4g}"
-        face = to_rgba(colors[name], 0.35)
-        axes.stairs(share, edges, fill=True, fc=face, ec=colors[name], lw=1.2, label=label)
+        draw_shares(axes, share, edges, colors[name], label)
         axes.axvline(values.mean(), color=colors[name], linestyle="--", linewidth=1.2)
         outside.append(f"{100 * max(1 - share.sum(), 0):.1f} % of {name}")
     margin = edges[1] - edges[0]
@@ -148,7 +154,7 @@ def draw_map(
 
 
 def _palette(classes: int) -> np.ndarray:
-    """One colour a class ``(C, 4)``, none of them grey."""
+    """One colour per class ``(C, 4)``, none of them grey."""
     if classes <= 9:
         # tab10 without its grey
         return np.array([colormaps["tab10"](i) for i in range(10) if i != 7])[:classes]
@@ -159,11 +165,6 @@ def _edges(samples: Sequence[np.ndarray]) -> np.ndarray:
     values = np.concatenate(samples)
     weights = np.concatenate([np.full(len(sample), 1 / len(sample)) for sample in samples])
     order = np.argsort(values)
-    mass = np.cumsum(weights[order]) / len(samples)
-    low, high = values[order][np.searchsorted(mass, [TAIL, 1 - TAIL])]
-    if low == high:  # almost constant: a bin around the value
-        margin = max(abs(low) * 1e-3, 1e-6)
-        low, high = low - margin, high + margin
-    high = math.nextafter(high, math.inf)
+    low, high = robust_range(values[order], weights[order] / len(samples), TAIL)
     bins = min(BINS, 2 * math.isqrt(min(map(len, samples))))
-    return np.linspace(low, high, bins + 1)
+    return np.linspace(low, math.nextafter(high, math.inf), bins + 1)

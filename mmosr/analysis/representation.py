@@ -15,7 +15,7 @@ from mmosr.utils import InputError
 
 from .clusters import load_sklearn, nearest_centre
 from .images import ImageSubset, read_images
-from .interpolation import draw_pairs, path_length
+from .interpolation import path_length, sample_pairs
 from .jacobian import NormEstimate, to_norm
 from .journal import Journal
 from .measurements import (
@@ -237,7 +237,7 @@ def measure_paths(
     if not settings.interpolations:
         return None
     norm = settings.norm
-    pairs = draw_pairs(images.labels, settings.interpolations, norm.seed)
+    pairs = sample_pairs(images.labels, settings.interpolations, norm.seed)
     steps = np.linspace(0, 1, settings.steps)
     inner = path_norms(model, images, pairs, steps[1:-1], norm, journal)
     whole = []

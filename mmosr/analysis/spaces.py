@@ -7,6 +7,7 @@ from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.methods.cac import AnchorClassifier
+from mmosr.methods.movr import unit
 from mmosr.utils import InputError
 
 from .jacobian import Function
@@ -57,9 +58,7 @@ def space_and_logits(
     if space == "embedding" and model.classifier is not None:
         values = model.classifier.embed(values)
     if space == "unit-features":
-        norm = torch.linalg.vector_norm(values, dim=1, keepdim=True)
-        # F.normalize divides a zero vector by 1e-12, and so its gradient.
-        values = values / norm.masked_fill(norm == 0, 1.0)
+        values = unit(values)
     return values.float(), logits
 
 

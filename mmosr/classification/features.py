@@ -1,4 +1,4 @@
-"""One feature vector an image, from what the backbones of mmpretrain give."""
+"""One feature vector per image, from what the backbones of mmpretrain give."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def feature_vectors(feats: Features, in_channels: int, branch: Branch, owner: st
     if features[0].numel() != shape[1]:
         if len(shape) == 3:
             raise InputError(
-                f"{owner} takes features (N, D), got {shape}: {_mend(in_channels, shape)}"
+                f"{owner} takes features (N, D), got {shape}: {_remedy(in_channels, shape)}"
             )
         raise InputError(
             f"{owner} takes features (N, D), got maps {shape}: "
@@ -59,7 +59,7 @@ def _last_item(last: Tensor | Sequence[Tensor], branch: Branch, owner: str) -> T
     if len(vectors) < 2:
         if branch is not None:
             raise InputError(
-                f"{owner}: branch is {branch!r}, and the backbone gives one feature an image: "
+                f"{owner}: branch is {branch!r}, and the backbone gives one feature per image: "
                 "remove head.branch"
             )
         return parts[-1]
@@ -69,13 +69,13 @@ def _last_item(last: Tensor | Sequence[Tensor], branch: Branch, owner: str) -> T
         return vectors[branch]
     widths = [vector.shape[1] for vector in vectors]
     raise InputError(
-        f"{owner}: the backbone gives {len(vectors)} feature vectors an image, of "
+        f"{owner}: the backbone gives {len(vectors)} feature vectors per image, of "
         f"{', '.join(map(str, widths))} channels (tokens or branches): set head.branch='all' with "
         f"head.in_channels={sum(widths)}, or head.branch=0 to {len(vectors) - 1} for one of them"
     )
 
 
-def _mend(in_channels: int, shape: tuple[int, ...]) -> str:
+def _remedy(in_channels: int, shape: tuple[int, ...]) -> str:
     """What to set for features of three dimensions; both ways where the layout cannot be told."""
     _, first, second = shape
     if second == in_channels != first:

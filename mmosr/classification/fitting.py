@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from mmosr.scored_model import ScoredModel
 from mmosr.scores import Fitted
 
 from .heads import OpenSetClsHead, labels_of
 
-if TYPE_CHECKING:
-    from .open_set_image_classifier import OpenSetImageClassifier
-
 
 @torch.no_grad()
-def fit_step(model: OpenSetImageClassifier, data: dict, parts: Mapping[str, Fitted]) -> None:
+def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> None:
     """Show a batch of images to the parts that are being fitted.
 
     Only images of known classes count. With ``mirror_fit`` of the head its classifier sees them
     mirrored too.
 
     Args:
-        model: In evaluation mode.
+        model: An open-set image classifier, in evaluation mode.
         data: A batch of the data loader, with labels.
-        parts: From :meth:`OpenSetImageClassifier.fitted_parts`.
+        parts: From its ``fitted_parts``.
 
     Raises:
         InputError: An image without a label, or with several.
@@ -53,11 +50,11 @@ def fit_step(model: OpenSetImageClassifier, data: dict, parts: Mapping[str, Fitt
             part.update(rows[part.fit_on], labels)
 
 
-def _network_inputs(model: OpenSetImageClassifier, images: Tensor | list[Tensor]) -> Tensor:
+def _network_inputs(model: ScoredModel, images: Tensor | list[Tensor]) -> Tensor:
     return model.data_preprocessor({"inputs": images}, False)["inputs"]
 
 
-def _rows(model: OpenSetImageClassifier, inputs: Tensor) -> dict[str, Tensor]:
+def _rows(model: ScoredModel, inputs: Tensor) -> dict[str, Tensor]:
     """What parts can be fitted on, ``(N, C or D)`` each, as far as this model has it."""
     with model.catch() as caught:
         rows = {"logits": model.logits_function(inputs).float()}

@@ -32,7 +32,7 @@ def labels_of(samples: Sequence[DataSample]) -> Tensor:
             found = "several labels" if "gt_label" in sample else "no label"
             raise InputError(
                 f"{sample.get('img_path', 'an image')} has {found}, and one is needed: use a data "
-                "set with one class an image, and PackInputs"
+                "set with one class per image, and PackInputs"
             )
     return torch.cat([sample.gt_label for sample in samples])
 
@@ -44,7 +44,7 @@ class OpenSetClsHead(ClsHead):
     The class scores get the host's loss, accuracy and prediction (softmax and arg-max), and the
     classifier adds its losses. Methods whose loss is not a cross-entropy on the class scores alone
     need hard labels: with them MixUp, CutMix and other soft targets are refused. A plain linear or
-    cosine classifier with a loss of mmpretrain takes soft targets as ever.
+    cosine classifier with a loss of mmpretrain takes soft targets as usual.
 
     Args:
         classifier: Config of an :class:`~mmosr.methods.OpenSetClassifier`; ``in_channels`` and
@@ -52,7 +52,7 @@ class OpenSetClsHead(ClsHead):
         in_channels: Channels D of the features.
         num_classes: Known classes C.
         mirror_fit: Statistics of the classifier count each image twice, as it is and mirrored.
-        branch: For backbones of several feature vectors an image, such as the two tokens of
+        branch: For backbones of several feature vectors per image, such as the two tokens of
             ``DistilledVisionTransformer`` and the two branches of ``Conformer``: the number of the
             one that counts, from 0, or ``'all'`` for all of them side by side.
         **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of the host; ``loss`` is one of
@@ -74,6 +74,12 @@ class OpenSetClsHead(ClsHead):
         self.classifier = MODELS.build(
             dict(classifier, in_channels=in_channels, num_classes=num_classes)
         )
+
+    @property
+    def name(self) -> str:
+        """The head, its classifier and its loss, for messages."""
+        parts = (self, self.classifier, self.loss_module)
+        return "{} with {} and {}".format(*(type(part).__name__ for part in parts))
 
     @property
     def needs_hard_labels(self) -> bool:
@@ -122,7 +128,7 @@ class OpenSetClsHead(ClsHead):
         if "gt_score" in samples[0]:
             scores = torch.stack([sample.gt_score for sample in samples])
             if not torch.equal(scores, F.one_hot(labels, scores.shape[1]).to(scores)):
-                raise soft_targets(self)
+                raise soft_targets(self.name)
         return labels
 
 
@@ -144,12 +150,11 @@ def known_labels(samples: list[DataSample], num_classes: int) -> Tensor:
     return labels
 
 
-def soft_targets(head: OpenSetClsHead) -> InputError:
-    """The error for mixing augmentations with a method that needs hard labels."""
+def soft_targets(owner: str) -> InputError:
+    """The error for mixing augmentations with what needs hard labels."""
     return InputError(
-        f"{type(head).__name__} with {type(head.classifier).__name__} and "
-        f"{type(head.loss_module).__name__} needs one class an image: remove MixUp, CutMix and "
-        "other mixing augmentations (train_cfg.augments, data_preprocessor.batch_augments)"
+        f"{owner} needs one class per image: remove MixUp, CutMix and other mixing augmentations "
+        "(train_cfg.augments, data_preprocessor.batch_augments)"
     )
 
 
@@ -178,10 +183,12 @@ class MethodClsHead(OpenSetClsHead):
         **kwargs,
     ) -> None:
         name = type(self).__name__
-        loss = self.method.loss(loss, classifier, name, "loss", "mmosr.OpenSetClsHead")
+        classifier, loss = self.method.configs(
+            classifier, loss, name, "loss", "mmosr.OpenSetClsHead"
+        )
         if loss is not None:
             kwargs["loss"] = loss
-        super().__init__(self.method.classifier(classifier), in_channels, num_classes, **kwargs)
+        super().__init__(classifier, in_channels, num_classes, **kwargs)
         self.method.check_agreement(self.classifier, self.loss_module, name, "loss")
 
 

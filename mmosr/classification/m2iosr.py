@@ -1,4 +1,4 @@
-"""M2IOSR: an image classifier that is trained in two phases an iteration (papers/m2iosr.md)."""
+"""M2IOSR: an image classifier that is trained in two phases per iteration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmosr.methods.mutual_information import MutualInformation
 from mmosr.registry import MODEL_WRAPPERS, MODELS
 from mmosr.utils import InputError
 
-from .heads import known_labels
+from .heads import known_labels, soft_targets
 from .open_set_image_classifier import OpenSetImageClassifier
 
 MAX_MIN, CLASSIFICATION = PHASES = ("max_min", "classification")
@@ -21,7 +21,7 @@ MAX_MIN, CLASSIFICATION = PHASES = ("max_min", "classification")
 
 @MODELS.register_module()
 class M2IOSR(OpenSetImageClassifier):
-    """Maximal mutual information open set recognition (Sun et al., 2021, section 4).
+    """Maximal Mutual Information Open Set Recognition (Sun, Ding et al., 2021, section 4).
 
     Each iteration updates twice on the same images (section 4.3), with a forward pass each and one
     optimiser for both, so that the encoder has one momentum:
@@ -72,10 +72,7 @@ class M2IOSR(OpenSetImageClassifier):
                 f"{type(self.backbone).__name__} has none: use mmosr.CROSRVGG13"
             )
         if getattr(self.data_preprocessor, "batch_augments", None) is not None:
-            raise InputError(
-                "M2IOSR needs one class an image: remove MixUp, CutMix and other mixing "
-                "augmentations (train_cfg.augments, data_preprocessor.batch_augments)"
-            )
+            raise soft_targets("M2IOSR")
         if kl_weight < 0:
             raise ValueError(f"kl_weight must be 0 or above, got {kl_weight}")
         self.kl_weight, self.sample_latent = kl_weight, sample_latent
@@ -108,7 +105,7 @@ class M2IOSR(OpenSetImageClassifier):
         """The losses of the first phase, and their parts without weights.
 
         Raises:
-            InputError: A label that is no known class, or a batch of one image.
+            InputError: A label that is not a known class, or a batch of one image.
         """
         labels = known_labels(data_samples, self.known_classes)
         map_16, map_4, top = self.backbone.maps(inputs)

@@ -1,7 +1,7 @@
 """Image classifiers that give anomaly scores beside their predictions."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
@@ -64,7 +64,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
             check_gives_features(self.backbone)
         mixes = getattr(self.data_preprocessor, "batch_augments", None) is not None
         if mixes and isinstance(self.head, OpenSetClsHead) and self.head.needs_hard_labels:
-            raise soft_targets(self.head)
+            raise soft_targets(self.head.name)
         self.rotation_head = None
         if rotation_head is not None:
             if self.feature_dims is None:
@@ -138,21 +138,16 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     @contextmanager
     def catch(self) -> Iterator[Caught]:
         """Collect what passes through the head for a while."""
-        caught = Caught()
-        hooks = [
-            self.head.register_forward_hook(lambda _, i, out: caught.logits.append(logits_of(out)))
-        ]
+        caught, before_layer = Caught(), nullcontext()
         if self.last_layer is not None:
-            hooks.append(
-                self.last_layer.register_forward_pre_hook(
-                    lambda _, inputs: caught.features.append(inputs[0])
-                )
+            before_layer = self.last_layer.register_forward_pre_hook(
+                lambda _, inputs: caught.features.append(inputs[0])
             )
-        try:
+        behind_head = self.head.register_forward_hook(
+            lambda _, inputs, output: caught.logits.append(logits_of(output))
+        )
+        with before_layer, behind_head:
             yield caught
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def logits_function(self, inputs: Tensor) -> Tensor:
         """From network inputs to class scores ``(N, C)``, with their gradient."""
@@ -176,7 +171,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     def _no_features(self, what: str) -> InputError:
         return InputError(
             f"{what} needs the features before the last layer, and {type(self.head).__name__} does "
-            "not end in one linear layer a class: choose a score of the logits, or another head"
+            "not end in one linear layer per class: choose a score of the logits, or another head"
         )
 
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:

@@ -21,14 +21,14 @@ def count_classes(model: ImageClassifier) -> int:
     """Number of class scores of a model of mmpretrain.
 
     Raises:
-        InputError: Its predictions are not the softmax of one logit a class, or nothing tells the
+        InputError: Its predictions are not the softmax of one logit per class, or nothing tells the
             number of them.
     """
     head, name = model.head, type(model.head).__name__
     if not _is_softmax(head):
         raise InputError(
             f"head {'none' if head is None else name} gives no softmax over classes, so anomaly "
-            "scores have no meaning: use a head for one label an image, such as LinearClsHead or "
+            "scores have no meaning: use a head for one label per image, such as LinearClsHead or "
             "mmosr.OpenSetClsHead"
         )
     if getattr(head, "num_classes", None):

@@ -112,12 +112,12 @@ class PROSER(OpenSetImageClassifier):
         """The losses of the head on the first half of the images, and ``loss_mixed``.
 
         Raises:
-            InputError: A label that is no known class, soft targets, or a layer ``mix_at`` that is
-                not called once or gives something else than one tensor.
+            InputError: A label that is not a known class, soft targets, or a layer ``mix_at`` that
+                is not called once or gives something else than one tensor.
         """
         labels = known_labels(data_samples, self.known_classes)
         first = len(inputs) - len(inputs) // 2
-        pairs = MixedPairs.draw(labels[first:], self.mix_alpha)
+        pairs = MixedPairs.sample(labels[first:], self.mix_alpha)
         with self._mixing(pairs, first):
             feats = self.extract_feat(inputs)
         rows = self.head.pre_logits(feats)
@@ -138,18 +138,15 @@ class PROSER(OpenSetImageClassifier):
                 raise self._bad_layer("does not give one tensor with an item for each image")
             return torch.cat([output[:first], pairs.mix(output[first:])])
 
-        handle = self._mixed_layer().register_forward_hook(mix)
-        try:
+        with self._mixed_layer().register_forward_hook(mix):
             yield
-        finally:
-            handle.remove()
         if calls != 1:
             raise self._bad_layer(f"is called {calls} times in a forward pass, not once")
 
     def _mixed_layer(self) -> nn.Module:
         layer = dict(self.backbone.named_modules()).get(self.mix_at) if self.mix_at else None
         if layer is None:
-            raise self._bad_layer("is no submodule of it")
+            raise self._bad_layer("is not a submodule of it")
         return layer
 
     def _bad_layer(self, reason: str) -> InputError:

@@ -48,7 +48,7 @@ class RotationHead(BaseModule):
             image that does not count.
 
         Raises:
-            InputError: The images are no squares.
+            InputError: The images are not squares.
         """
         if inputs.shape[2] != inputs.shape[3]:
             raise InputError(

@@ -181,7 +181,7 @@ class AnomalySegDataset(BaseSegDataset):
         labels: Mapping[str, Path],
         images: Mapping[str, Sequence[Path]],
         folder: Path,
-        mend: str = "add the images",
+        fix: str = "add the images",
     ) -> list[tuple[str, str]]:
         """Put the labels and images of equal keys together.
 
@@ -189,7 +189,7 @@ class AnomalySegDataset(BaseSegDataset):
             labels: Label file of each key.
             images: Image files of each key.
             folder: Where the images were looked for.
-            mend: What to do when some are missing.
+            fix: What to do when some are missing.
 
         Raises:
             InputError: A label has no image, or more than one.
@@ -199,7 +199,7 @@ class AnomalySegDataset(BaseSegDataset):
         if missing:
             raise self.error(
                 f"{len(missing)} of {len(labels)} label files have no image: expected "
-                f"{some(missing)} ({', '.join(IMAGE_SUFFIXES)}): {mend}"
+                f"{some(missing)} ({', '.join(IMAGE_SUFFIXES)}): {fix}"
             )
         for key, label in labels.items():
             if len(images[key]) > 1:

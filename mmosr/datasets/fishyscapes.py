@@ -5,24 +5,82 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 
-from mmosr.registry import DATASETS
+from mmosr.registry import DATASETS, TRANSFORMS
 from mmosr.utils import InputError
 
-from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images
+from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images, find_labels
 
 VERSION_FILE = "VERSION.json"
 STATIC_VERSIONS = (1, 2, 3)
-# "0003_04_Maurener_Weg_8_000000_000030_labels.png": a number and an id of Lost and Found.
+# "0003_04_Maurener_Weg_8_000000_000030_labels.png": a number, and the id of the image.
 _OFFICIAL = re.compile(r"\d{4}_(.+)_labels\.png", re.IGNORECASE)
 
 
+class _Fishyscapes(AnomalySegDataset):
+    """The download of either set holds labels, whose images are those of another data set.
+
+    It is the layout ``"official"``: ``NNNN_ID_labels.png`` anywhere below the root, and the images
+    ``ID_leftImg8bit.png`` anywhere below ``leftImg8bit``, of every split.
+    """
+
+    official = Layout("", "", "_leftImg8bit", "_labels.png")
+    #: Name of the other data set, and of the argument and the default folder of its images.
+    images_of: tuple[str, str]
+
+    def __init__(
+        self, data_root: str | os.PathLike, images: str | os.PathLike | None, **kwargs
+    ) -> None:
+        self._images = images
+        super().__init__(data_root, **kwargs)
+
+    def labels_of(self, name: str) -> dict[str, Path]:
+        labels = super().labels_of(name)
+        if name != "official":
+            return labels
+        ids: dict[str, Path] = {}
+        for path in labels.values():
+            match = _OFFICIAL.fullmatch(path.name)
+            if match and match[1] in ids:
+                raise self.error(f"{ids[match[1]]} and {path} label the same image: keep one")
+            if match:
+                ids[match[1]] = path
+        return ids
+
+    def pair(self, labels: Mapping[str, Path]) -> list[tuple[str, str]]:
+        if self.layout != "official":
+            return super().pair(labels)
+        folder, (owner, argument) = self._image_folder(), self.images_of
+        if not folder.is_dir():
+            raise self.error(
+                f"the images of {owner} are missing: '{folder}' does not exist: set {argument} to "
+                "the folder that holds its leftImg8bit"
+            )
+        images: dict[str, list[Path]] = {}  # by id alone: the labels do not tell split and scene
+        for key, paths in find_images(folder, "_leftImg8bit").items():
+            images.setdefault(key.rpartition("/")[2], []).extend(paths)
+        return self.match(
+            labels, images, folder / "*" / "*", f"add the images of {owner}, of all its splits"
+        )
+
+    def _image_folder(self) -> Path:
+        if self._images is None:
+            inside = (self.root / "leftImg8bit").is_dir()
+            base = self.root if inside else self.root.parent / self.images_of[1]
+            return base / "leftImg8bit"
+        base = Path(self._images).expanduser()
+        return base / "leftImg8bit" if (base / "leftImg8bit").is_dir() else base
+
+
 @DATASETS.register_module()
-class FishyscapesLostAndFoundDataset(AnomalySegDataset):
+class FishyscapesLostAndFoundDataset(_Fishyscapes):
     """Fishyscapes Lost & Found, validation: 100 images of 1024 x 2048; 0 / 1 / 255.
 
     Layouts:
@@ -47,10 +105,11 @@ class FishyscapesLostAndFoundDataset(AnomalySegDataset):
     """
 
     layouts = {
-        "official": Layout("", "", "_leftImg8bit", "_labels.png"),
+        "official": _Fishyscapes.official,
         **REPACKED,
         "cityscapes": Layout("leftImg8bit", "gtFine", "_leftImg8bit", "_gtFine_labelTrainIds.png"),
     }
+    images_of = ("Lost and Found", "lost_and_found")
 
     def __init__(
         self,
@@ -59,76 +118,86 @@ class FishyscapesLostAndFoundDataset(AnomalySegDataset):
         lost_and_found: str | os.PathLike | None = None,
         **kwargs,
     ) -> None:
-        self.lost_and_found = lost_and_found
-        super().__init__(data_root, **kwargs)
-
-    def labels_of(self, name: str) -> dict[str, Path]:
-        labels = super().labels_of(name)
-        if name != "official":
-            return labels
-        ids: dict[str, Path] = {}
-        for path in labels.values():
-            match = _OFFICIAL.fullmatch(path.name)
-            if match and match[1] in ids:
-                raise self.error(f"{ids[match[1]]} and {path} label the same image: keep one")
-            if match:
-                ids[match[1]] = path
-        return ids
-
-    def pair(self, labels: Mapping[str, Path]) -> list[tuple[str, str]]:
-        if self.layout != "official":
-            return super().pair(labels)
-        folder = self._image_folder()
-        if not folder.is_dir():
-            raise self.error(
-                f"the images of Lost and Found are missing: '{folder}' does not exist: set "
-                "lost_and_found to the folder that holds its leftImg8bit"
-            )
-        images: dict[str, list[Path]] = {}  # by id alone: the labels do not tell split and scene
-        for key, paths in find_images(folder, "_leftImg8bit").items():
-            images.setdefault(key.rpartition("/")[2], []).extend(paths)
-        mend = "add the images of Lost and Found, of both the train and the test split"
-        return self.match(labels, images, folder / "*" / "*", mend)
-
-    def _image_folder(self) -> Path:
-        if self.lost_and_found is None:
-            inside = (self.root / "leftImg8bit").is_dir()
-            base = self.root if inside else self.root.parent / "lost_and_found"
-            return base / "leftImg8bit"
-        base = Path(self.lost_and_found).expanduser()
-        return base / "leftImg8bit" if (base / "leftImg8bit").is_dir() else base
+        super().__init__(data_root, lost_and_found, **kwargs)
 
 
 @DATASETS.register_module()
-class FishyscapesStaticDataset(AnomalySegDataset):
+class FishyscapesStaticDataset(_Fishyscapes):
     """Fishyscapes Static, validation: 30 Cityscapes images with pasted objects; 0 / 1 / 255.
 
-    The download holds overlays that still have to be added to the Cityscapes images:
-    ``tools/dataset_converters/prepare.py`` does that and writes ``VERSION.json``. Layouts: images
-    and labels of the same names in ``original`` and ``labels`` (or ``images`` and ``labels``,
-    ``images`` and ``labels_masks``), or side by side as ``X_rgb.png`` and ``X_labels.png``
-    (``"beside"``).
+    Layouts, each with a file ``VERSION.json``:
+
+    * ``"official"``: ``NNNN_ID_labels.png`` and ``NNNN_*rgb.npz``, what is to be added to the
+      Cityscapes image ``ID_leftImg8bit.png``. Each item has its ``overlay_path``, and
+      :class:`AddFishyscapesOverlay` follows the first step of the pipeline.
+    * Images with their objects, and labels of the same names: in ``original`` and ``labels`` (or
+      ``images`` and ``labels``, ``images`` and ``labels_masks``), or side by side as ``X_rgb.png``
+      and ``X_labels.png`` (``"beside"``).
 
     Only the label files say what is unknown: version 3 pastes known objects too.
 
     Args:
-        data_root: Folder of the composed images.
+        data_root: Folder of the data; ``tools/dataset_converters/prepare.py`` makes one.
         version: 1 (first), 2 (better blending) or 3 (known objects pasted as negatives). Figures of
             different versions cannot be compared, so there is no default.
+        cityscapes: Folder of Cityscapes, which holds ``leftImg8bit``. Default: ``data_root`` if it
+            holds ``leftImg8bit``, otherwise ``cityscapes`` beside it.
+        pipeline: Its first step loads the image.
         **kwargs: As ``AnomalySegDataset``.
 
     Raises:
-        InputError: Another version is on disk, or none is stated, or the overlays are not yet
-            added; and as ``AnomalySegDataset``.
+        InputError: Another version is on disk, or none is stated, or a label has no overlay or
+            several; and as ``AnomalySegDataset``.
     """
 
-    layouts = {**REPACKED, "beside": Layout("", "", "_rgb", "_labels.png")}
+    layouts = {
+        "official": _Fishyscapes.official,
+        **REPACKED,
+        "beside": Layout("", "", "_rgb", "_labels.png"),
+    }
+    images_of = ("Cityscapes", "cityscapes")
 
-    def __init__(self, data_root: str | os.PathLike, *, version: int, **kwargs) -> None:
+    def __init__(
+        self,
+        data_root: str | os.PathLike,
+        *,
+        version: int,
+        cityscapes: str | os.PathLike | None = None,
+        pipeline: Sequence[dict | Callable] = (),
+        **kwargs,
+    ) -> None:
         if version not in STATIC_VERSIONS:
             raise InputError(f"FishyscapesStaticDataset: version={version}: choose 1, 2 or 3")
         self.version = version
-        super().__init__(data_root, **kwargs)
+        super().__init__(data_root, cityscapes, pipeline=with_overlays(pipeline), **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        items = super().load_data_list()
+        if self.layout == "official":
+            for item in items:
+                item["overlay_path"] = str(self.overlay_of(item["seg_map_path"]))
+        return items
+
+    def overlay_of(self, label: str | os.PathLike) -> Path:
+        """The overlay whose name begins with the number of a label file.
+
+        Raises:
+            InputError: There is none, or there are several.
+        """
+        name = Path(label).name
+        found = [path for path in self._overlays() if path.name[:5] == name[:5]]
+        if len(found) != 1:
+            expected, names = f"{name[:-10]}rgb.npz", " and ".join(map(str, found)) or "none"
+            raise self.error(f"{label} needs one overlay {expected}, found {names}")
+        return found[0]
+
+    def _overlays(self) -> list[Path]:
+        return sorted(find_labels(self.root, "rgb.npz").values())
+
+    def labels_of(self, name: str) -> dict[str, Path]:
+        if name == ("beside" if self._overlays() else "official"):
+            return {}  # of both layouts the labels lie side by side with something
+        return super().labels_of(name)
 
     def find_layout(self) -> dict[str, Path]:
         self._check_version()
@@ -143,13 +212,9 @@ class FishyscapesStaticDataset(AnomalySegDataset):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            if next(self.root.rglob("*_rgb.npz"), None) is not None:
-                raise self.error(
-                    f"folder '{self.root}' holds overlays, not images: run {command}"
-                ) from None
             raise self.error(
                 f"{path} is missing, so the version of the data is not known: run {command}, or "
-                f'write {{"version": V}} there for a tree that somebody else re-packed'
+                f'write {{"version": V}} there for a download or a re-packed tree'
             ) from None
         except ValueError as error:
             raise self.error(f"{path} cannot be read as JSON ({error}): run {command}") from None
@@ -159,6 +224,50 @@ class FishyscapesStaticDataset(AnomalySegDataset):
                 f"{path} states version {found}, but version {self.version} is asked for: set "
                 f"version, or run {command}"
             )
+
+
+def with_overlays(pipeline: Sequence[dict | Callable]) -> list[dict | Callable]:
+    """The steps of a pipeline with :class:`AddFishyscapesOverlay` behind the first, which loads."""
+    step = dict(type="mmosr.AddFishyscapesOverlay")
+    return [pipeline[0], step, *pipeline[1:]] if pipeline else []
+
+
+@TRANSFORMS.register_module()
+class AddFishyscapesOverlay(BaseTransform):
+    """Add the objects of Fishyscapes Static to the Cityscapes image that has just been loaded.
+
+    Items without ``overlay_path`` stay as they are.
+
+    Raises:
+        InputError: No image is loaded, the overlay cannot be read, or the two do not fit.
+    """
+
+    def transform(self, results: dict) -> dict:
+        if "overlay_path" in results:
+            path, image = results["overlay_path"], results.get("img")
+            if image is None:
+                raise InputError(f"overlay {path}: the first step of the pipeline loads no image")
+            # A float32 image holds the bytes of the file, and is BGR like any other.
+            composed = add_overlay(image.astype(np.uint8)[..., ::-1], path)[..., ::-1]
+            results["img"] = np.ascontiguousarray(composed, image.dtype)
+        return results
+
+
+def add_overlay(image: np.ndarray, path: str | os.PathLike) -> np.ndarray:
+    """As :func:`compose_static`, with the overlay of an npz file.
+
+    Raises:
+        InputError: The file cannot be read, or the two do not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return compose_static(image, arrays["rgb"])
+    except InputError as error:
+        raise InputError(f"overlay {path}: {error}") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"overlay {path} cannot be read ({error}): unpack the download again"
+        ) from error
 
 
 def compose_static(image: np.ndarray, overlay: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class HeldOutClasses:
         *args, **kwargs: As the host.
 
     Raises:
-        InputError: A name that is no class of the dataset or is held out twice, no known class
+        InputError: A name that is not a class of the dataset or is held out twice, no known class
             left, a folder or list that is missing or names no image, a listed image that does not
             exist, or an image without its label file.
     """

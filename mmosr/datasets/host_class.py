@@ -50,8 +50,8 @@ def find_host(
     if not (isinstance(cls, type) and issubclass(cls, base)):
         name = getattr(cls, "__name__", repr(cls))
         raise InputError(
-            f"{owner}: host {name} is no {kind} (no subclass of {base.__name__}): classes cannot "
-            "be held out of it"
+            f"{owner}: host {name} is not an {kind} (not a subclass of {base.__name__}): classes "
+            "cannot be held out of it"
         )
     return cls
 

@@ -1,4 +1,4 @@
-"""Draws of images that every process repeats: a validation share, and a sample of a given size."""
+"""Samples of images that every process repeats: a validation share, and some of a given number."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def validation_share(labels: np.ndarray, fraction: float, seed: int = 0) -> np.n
     return marked
 
 
-def draw_sample(total: int, num: int, seed: int = 0) -> np.ndarray:
+def sample_images(total: int, num: int, seed: int = 0) -> np.ndarray:
     """Positions of ``num`` of ``total`` images, drawn without replacement.
 
     Args:

@@ -29,7 +29,7 @@ class LostAndFoundDataset(AnomalySegDataset):
     ``gtCoarse/{train,test}/SCENE/ID_gtCoarse_labelIds.png``. Label ids: 0 is void and all that is
     off the road (ignored), 1 the free road (known), 2 .. 43 objects on the road (unknown).
 
-    Tools differ in the objects that are no hazard (ids 31, 33, 34, 36 .. 39):
+    Tools differ in the objects that are not a hazard (ids 31, 33, 34, 36 .. 39):
 
     * ``"unknown"``: SegmentMeIfYouCan, Mask2Anomaly and those built on them; hence the default.
     * ``"ignored"``: Meta-OoD (entropy maximization), through the train ids 1 and 2 alone.

@@ -88,5 +88,5 @@ class OpenSetADE20KDataset(OpenSetSegDataset, ADE20KDataset):
 
     Layout: ``images/{training,validation}/*.jpg`` and ``annotations/{training,validation}/*.png``.
     In the files 1 .. 150 are the classes and 0 is everything else, which is ignored: an unlabelled
-    pixel is no unknown object. 254 in a file is one, as in every data set here.
+    pixel is not an unknown object. 254 in a file is one, as in every data set here.
     """

@@ -35,7 +35,7 @@ class RelabelledImages:
 
     Raises:
         InputError: An unknown role, test files asked for in training, data that is missing, or
-            labels that are not one class id an image.
+            labels that are not one class id per image.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class RelabelledImages:
             is_id = isinstance(entry, Integral) and 0 <= entry < len(names)
             if not is_id and entry not in names:
                 raise InputError(
-                    f"{self._owner}: {argument} names {entry!r}, which is no class; the classes "
+                    f"{self._owner}: {argument} names {entry!r}, which is not a class; the classes "
                     f"are {', '.join(names)} (ids 0 to {len(names) - 1})"
                 )
             ids.append(names.index(entry) if isinstance(entry, str) else int(entry))

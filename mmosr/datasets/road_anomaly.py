@@ -73,7 +73,7 @@ class RoadAnomalyDataset(AnomalySegDataset):
         """Names of the frames in ``frame_list.json``, without extension.
 
         Raises:
-            InputError: The file is missing, is no JSON, or holds no names.
+            InputError: The file is missing, is not JSON, or holds no names.
         """
         path = self.root / FRAME_LIST
         try:

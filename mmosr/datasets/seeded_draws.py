@@ -1,4 +1,4 @@
-"""Augmentation that goes on, after a resume, as if training had never stopped.
+"""Augmentation that continues, after a resume, as if training had never stopped.
 
 mmengine seeds a data-loader worker once, when it starts. On resume recent releases move the
 sampler on without loading what was trained already, so the workers' random streams start afresh
@@ -21,18 +21,18 @@ from mmosr.registry import DATA_SAMPLERS, TRANSFORMS
 from mmosr.utils import InputError
 
 
-class Draw(int):
+class SeededIndex(int):
     """Index of a sample that knows the seed of this draw of it."""
 
     seed: int
 
-    def __new__(cls, index: int, seed: int) -> Draw:
-        draw = super().__new__(cls, index)
-        draw.seed = seed
-        return draw
+    def __new__(cls, index: int, seed: int) -> SeededIndex:
+        seeded = super().__new__(cls, index)
+        seeded.seed = seed
+        return seeded
 
     def __reduce__(self) -> tuple:  # it travels to the workers
-        return Draw, (int(self), self.seed)
+        return SeededIndex, (int(self), self.seed)
 
 
 @DATA_SAMPLERS.register_module()
@@ -43,9 +43,9 @@ class SeededInfiniteSampler(InfiniteSampler):
     ranks. Use it with :class:`SeedDraw`.
     """
 
-    def _indices_of_rank(self) -> Iterator[Draw]:
+    def _indices_of_rank(self) -> Iterator[SeededIndex]:
         draws = (
-            Draw(index, _mix(self.seed, position))
+            SeededIndex(index, _mix(self.seed, position))
             for position, index in enumerate(self._infinite_indices())
         )
         return itertools.islice(draws, self.rank, None, self.world_size)

@@ -45,7 +45,7 @@ class SegmentMeIfYouCanDataset(AnomalySegDataset):
 class RoadAnomaly21Dataset(SegmentMeIfYouCanDataset):
     """RoadAnomaly21, the anomaly track: 10 validation images with labels, 100 test images.
 
-    All that is no Cityscapes class is unknown, wherever it is in the image.
+    All that is not a Cityscapes class is unknown, wherever it is in the image.
     Arguments and errors: as ``SegmentMeIfYouCanDataset``.
     """
 

@@ -59,12 +59,12 @@ def check_apart(images: Mapping[str, Sequence[str | bytes]]) -> None:
         number = next(number for number, image in enumerate(second) if image in shared)
         image = second[number]
         example = image if isinstance(image, str) else f"number {number} of the {other} images"
-        mend = "data_root, data_prefix and ann_file"
+        fix = "data_root, data_prefix and ann_file"
         if "test" not in (one, other):
-            mend += ", and give both the same val_fraction and val_seed"
+            fix += ", and give both the same val_fraction and val_seed"
         raise InputError(
             f"the {one} and {other} data share {len(shared)} images, such as {example}: an image "
-            f"belongs to one of training, validation and test; check their {mend}"
+            f"belongs to one of training, validation and test; check their {fix}"
         )
 
 

@@ -49,7 +49,7 @@ class SVHN(BaseDataset):
                 f"SVHN: {path} does not exist: docs/image_data.md says how to obtain it"
             ) from None
         except (KeyError, ValueError, OSError, MatReadError, zlib.error) as error:
-            raise InputError(f"SVHN: {path} is no MATLAB file with X and y: {error}") from None
+            raise InputError(f"SVHN: {path} is not a MATLAB file with X and y: {error}") from None
         wrong = images.ndim != 4 or images.shape[2:] != (3, len(labels))
         if wrong or labels.min(initial=1) < 1 or labels.max(initial=1) > 10:
             raise InputError(

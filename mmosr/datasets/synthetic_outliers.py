@@ -11,6 +11,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from .demo.drawing import rotation, smooth_noise
+
 _SUPERSAMPLE = 4  # a mask is drawn so many times as large, for soft edges
 _ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
@@ -70,7 +72,8 @@ def _amoeba(rng: np.random.Generator, mask: np.ndarray) -> None:
 
 def _cloud(rng: np.random.Generator, mask: np.ndarray) -> None:
     """Where smooth noise is above a threshold, near the middle."""
-    noise = _smooth_noise(rng, mask.shape, int(rng.integers(3, 7)))
+    cells = int(rng.integers(3, 7))
+    noise = smooth_noise(rng, mask.shape, cells, cells, np.float64)
     y, x = np.ogrid[-1 : 1 : mask.shape[0] * 1j, -1 : 1 : mask.shape[1] * 1j]
     inside = noise + 1.4 - 2.6 * (x**2 + y**2) > 0
     _, parts, statistics, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
@@ -99,8 +102,7 @@ def _bars(rng: np.random.Generator, mask: np.ndarray) -> None:
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + rng.uniform(
             -0.35, 0.35, 2
         )
-        cosine, sine = np.cos(turn), np.sin(turn)
-        _fill(mask, corners @ np.array([[cosine, sine], [-sine, cosine]]))
+        _fill(mask, corners @ rotation(turn))
 
 
 def _star(rng: np.random.Generator, mask: np.ndarray) -> None:
@@ -120,11 +122,6 @@ def _crescent(rng: np.random.Generator, mask: np.ndarray) -> None:
 
 
 _SHAPES = (_amoeba, _cloud, _strokes, _bars, _star, _crescent)
-
-
-def _smooth_noise(rng: np.random.Generator, size: tuple[int, int], cells: int) -> np.ndarray:
-    grid = rng.standard_normal((cells, cells)).astype(np.float32)
-    return cv2.resize(grid, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def _colour(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
@@ -156,7 +153,8 @@ def _patch(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int])
 
 def _clouds(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Two colours mixed by smooth noise, soft or with sharp borders."""
-    noise = _smooth_noise(rng, size, int(rng.integers(2, 12)))
+    cells = int(rng.integers(2, 12))
+    noise = smooth_noise(rng, size, cells, cells, np.float64)
     mix = np.clip(0.5 + noise * np.exp(rng.uniform(np.log(0.3), np.log(5))), 0, 1)[..., None]
     return _colour(rng, picture) * (1 - mix) + _colour(rng, picture) * mix
 

@@ -72,7 +72,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         if picture.ndim != 2:
             raise InputError(
                 f"label file {path} has the shape {picture.shape}: expected (H, W), "
-                "one class id a pixel; convert the labels if they are colours"
+                "one class id per pixel; convert the labels if they are colours"
             )
         return _eight_bits(picture, path)
 
@@ -84,14 +84,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
                 f"reduce_zero_label is {reduce} in the dataset and {self.reduce_zero_label} in "
                 "LoadOpenSetAnnotations: remove it from the transform"
             )
-        table = np.arange(256, dtype=np.uint8)
-        if reduce:  # as the host does: 0 and 255 are ignored, any other value is one less
-            table = np.where(np.isin(table, (0, IGNORE_LABEL)), IGNORE_LABEL, table - 1)
-        mapping = np.arange(256, dtype=np.uint8)
-        for old, new in (results.get("label_map") or {}).items():
-            if 0 <= old < len(mapping):  # others match no value of a file
-                mapping[old] = new
-        return mapping[table]
+        return label_table(reduce, results.get("label_map"))
 
     def _check_values(self, label: np.ndarray, table: np.ndarray, results: dict) -> None:
         num_classes = self.num_classes or results.get("num_classes")
@@ -100,8 +93,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
                 "LoadOpenSetAnnotations: num_classes is not set, and the dataset does not tell it: "
                 "add num_classes to the transform, or use mmosr.HeldOutDataset"
             )
-        fits = (table < num_classes) | np.isin(table, (UNKNOWN_LABEL, IGNORE_LABEL))
-        by_classes = {value: int(table[value]) for value in np.flatnonzero(fits).tolist()}
+        by_classes = label_meanings(table, num_classes)
         present = np.flatnonzero(cv2.calcHist([label], [0], None, [256], [0, 256])).tolist()
         for expected in (results.get("label_values"), by_classes):
             wrong = [] if expected is None else [v for v in present if v not in expected]
@@ -110,6 +102,27 @@ class LoadOpenSetAnnotations(LoadAnnotations):
                     f"label file {results['seg_map_path']} holds the values {wrong}: expected "
                     f"{_in_words(expected)}; convert the labels, or correct the dataset's classes"
                 )
+
+
+def label_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np.ndarray:
+    """Label of each of the 256 values that a file can hold, uint8, by the rule of the host."""
+    table = np.arange(256, dtype=np.uint8)
+    if reduce_zero_label:  # 0 and 255 are ignored, any other value is one less
+        table = np.where(np.isin(table, (0, IGNORE_LABEL)), IGNORE_LABEL, table - 1)
+    mapping = np.arange(256, dtype=np.uint8)
+    for old, new in (label_map or {}).items():
+        if 0 <= old < len(mapping):  # others match no value of a file
+            mapping[old] = new & 255  # some hosts say -1 for ignored
+    return mapping[table]
+
+
+def label_meanings(table: np.ndarray, num_classes: int) -> dict[int, int]:
+    """The values of a :func:`label_table` that a file may hold, and the label each means.
+
+    Allowed are those of a known class, below ``num_classes``, 254 and 255.
+    """
+    fits = (table < num_classes) | np.isin(table, (UNKNOWN_LABEL, IGNORE_LABEL))
+    return {value: int(table[value]) for value in np.flatnonzero(fits).tolist()}
 
 
 def _equal_channels(content: bytes) -> np.ndarray:

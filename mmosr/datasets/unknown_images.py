@@ -13,7 +13,7 @@ from mmosr.registry import DATASETS
 from mmosr.utils import UNKNOWN, InputError
 
 from .class_splits import check_classes, load_split
-from .image_sampling import draw_sample
+from .image_sampling import sample_images
 from .relabelled_images import RelabelledImages, relabelled_class
 from .synthetic_images import NoiseImages
 
@@ -77,7 +77,7 @@ class AllUnknown(RelabelledImages):
         if not chosen.size:
             raise InputError(f"{self._owner}: there is no image of the unknown classes")
         if self.num is not None:
-            chosen = chosen[draw_sample(len(chosen), self.num, self.seed)]
+            chosen = chosen[sample_images(len(chosen), self.num, self.seed)]
         return chosen, np.full(len(chosen), UNKNOWN)
 
 

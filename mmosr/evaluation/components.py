@@ -23,7 +23,7 @@ false alarms, where the first one took an adjusted IoU of the predicted componen
 2. Predicted components of fewer than ``sizes.predicted`` pixels are dropped. The size is measured
    before step 3; one of exactly that size stays.
 3. True components of fewer than ``sizes.true`` pixels become ignored: neither TP nor FN, and their
-   pixels count for no predicted component, so one that lies on them entirely is no false alarm.
+   pixels count for no predicted component, so one that lies on them entirely is not a false alarm.
 4. sIoU and PPV are computed on what is left.
 
 Differences, all deliberate:

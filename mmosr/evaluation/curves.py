@@ -59,7 +59,7 @@ def auroc(histogram: ScoreHistogram) -> float:
 
 
 def average_precision(histogram: ScoreHistogram) -> float:
-    """Step-wise average precision ``sum_n (R_n - R_(n-1)) P_n``, unknown positive (AUPR-Out).
+    """AP, step-wise: ``sum_n (R_n - R_(n-1)) P_n``, unknown positive.
 
     The definition of scikit-learn and Fishyscapes, not the trapezoid.
 
@@ -74,7 +74,7 @@ def average_precision(histogram: ScoreHistogram) -> float:
 
 
 def aupr_in(histogram: ScoreHistogram) -> float:
-    """Average precision with known (in-distribution) as the positive class (AUPR-In).
+    """AP with known (in-distribution) as the positive class, called AUPR-In.
 
     Hendrycks and Gimpel, "A baseline for detecting misclassified and out-of-distribution
     examples", ICLR 2017: the score is negated and the classes change places.

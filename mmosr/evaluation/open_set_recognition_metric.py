@@ -65,7 +65,7 @@ class OpenSetRecognitionMetric(BaseMetric):
     A set of known images alone, such as validation data, gives ``<score>/rejection-threshold``
     in score units: the value for ``thresholds`` of the test run.
 
-    Distributed: mmengine gathers one small record an image and drops the images that the sampler
+    Distributed: mmengine gathers one small record per image and drops the images that the sampler
     repeats as padding, so the figures equal those of one process exactly.
 
     Args:

@@ -1,4 +1,4 @@
-"""Image-level figures of open-set recognition, from arrays of one entry an image.
+"""Image-level figures of open-set recognition, from arrays of one entry per image.
 
 Truth is a known label 0..C-1 or ``UNKNOWN`` (-1). Larger anomaly score = more unknown. The
 scores are compared as float32, exactly: no binning, nothing interpolated between thresholds,
@@ -19,7 +19,7 @@ from mmosr.utils import UNKNOWN, InputError
 
 from .curves import aupr_in, auroc, average_precision, flip, fpr_at_tpr, roc_curve, tnr_at_tpr
 from .histogram import ScoreHistogram
-from .rejection import check_labels, check_same_shape, mean
+from .rejection import check_labels, check_same_shape
 
 CCR_RATES = (0.01, 0.05, 0.1)  # CAC, table 3
 
@@ -39,8 +39,12 @@ def truth_ranks(class_scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Raises:
         InputError: If a class score is NaN, the shapes differ, or a label is not in 0..C-1.
     """
-    truth = check_labels(truth, "truth", 0)
-    class_scores = _class_scores(class_scores, truth)
+    truth, class_scores = check_labels(truth, "truth", 0), np.asarray(class_scores)
+    if class_scores.ndim != 2 or len(class_scores) != len(truth):
+        raise InputError(
+            f"class scores of shape {class_scores.shape} do not fit {len(truth)} labels: "
+            "give scores of shape (N, C)."
+        )
     classes = class_scores.shape[1]
     if truth.size and truth.max() >= classes:
         raise InputError(f"label {truth.max()} has no class score: there are {classes} classes.")
@@ -49,26 +53,6 @@ def truth_ranks(class_scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     own = class_scores[np.arange(len(truth)), truth][:, None]
     tied_before = (class_scores == own) & (np.arange(classes) < truth[:, None])
     return ((class_scores > own) | tied_before).sum(1)
-
-
-def top_k_accuracy(class_scores: np.ndarray, truth: np.ndarray, k: int = 1) -> float:
-    """Closed-set accuracy: known images whose class is among the ``k`` of largest score.
-
-    Unknown images do not count. Ties as in :func:`truth_ranks`.
-
-    Args:
-        class_scores: Scores of shape (N, C), larger = more of that class.
-        truth: Labels of shape (N,), known or :data:`UNKNOWN`.
-        k: Guesses, 1 to C - 1; with C guesses everything is right.
-
-    Raises:
-        InputError: As :func:`truth_ranks`, or ``k`` out of range.
-    """
-    truth = check_labels(truth, "truth", UNKNOWN)
-    class_scores = _class_scores(class_scores, truth)
-    check_top_k(k, class_scores.shape[1])
-    known = truth != UNKNOWN
-    return mean(truth_ranks(class_scores[known], truth[known]) < k)
 
 
 def check_top_k(k: int, classes: int) -> None:
@@ -152,31 +136,40 @@ def ccr_curve(
     return *rates, np.append(np.float32(-np.inf), correct.thresholds)
 
 
-def ccr_at_fpr(scores: np.ndarray, predictions: np.ndarray, truth: np.ndarray, fpr: float) -> float:
-    """Known images kept and rightly classified when at most ``fpr`` of the unknown are accepted.
+def ccr_at_fpr(fpr: np.ndarray, ccr: np.ndarray, rate: float) -> float:
+    """Known images kept and rightly classified when at most ``rate`` of the unknown are accepted.
 
     CAC, section 4.2. The threshold is the highest score at which the share of accepted unknown
-    images is **at most** ``fpr``; nothing is interpolated. When already the lowest score accepts
-    more, nothing is accepted and the rate is 0.
+    images is **at most** ``rate``; nothing is interpolated. When already the lowest score accepts
+    more, nothing is accepted and the value is 0.
 
     Args:
-        scores, predictions, truth: As in :func:`ccr_curve`.
-        fpr: Largest share of accepted unknown images, in [0, 1].
+        fpr, ccr: As from :func:`ccr_curve`.
+        rate: Largest share of accepted unknown images, in [0, 1].
+
+    Returns:
+        A value in [0, 1], NaN without an unknown image.
 
     Raises:
-        InputError: As :func:`ccr_curve`, or ``fpr`` out of range.
+        InputError: ``rate`` is out of range.
     """
-    return _ccr_at_fpr(*ccr_curve(scores, predictions, truth)[:2], fpr)
+    if not 0 <= rate <= 1:
+        raise InputError(f"fpr={rate} is out of range: choose a rate in [0, 1].")
+    if np.isnan(fpr[0]):
+        return np.nan
+    return float(ccr[np.searchsorted(fpr, rate, side="right") - 1])
 
 
-def oscr(scores: np.ndarray, predictions: np.ndarray, truth: np.ndarray) -> float:
-    """Area under CCR against FPR, from FPR 0 to 1 (the OSCR curve of Dhamija et al., 2018).
+def oscr(fpr: np.ndarray, ccr: np.ndarray) -> float:
+    """Area under a :func:`ccr_curve`, from FPR 0 to 1 (OSCR of Dhamija et al., 2018).
 
     Groups of equal score are joined by straight lines, so a tie counts half: the area is the
     probability that a random known image is rightly classified and scores below a random unknown
-    one. It is at most the closed-set accuracy. Raises as :func:`ccr_curve`.
+    one. It is at most the closed-set accuracy, and NaN where a kind has no image.
     """
-    return _area(*ccr_curve(scores, predictions, truth)[:2])
+    if np.isnan(fpr[0] + ccr[0]):  # the curve may be this point alone
+        return np.nan
+    return float(np.sum(np.diff(fpr) * (ccr[1:] + ccr[:-1])) / 2)
 
 
 def openness(num_train: int, num_target: int, num_test: int) -> float:
@@ -214,10 +207,10 @@ def recognition_figures(
         ccr_rates: False positive rates of the CCR.
 
     Returns:
-        'AUROC'; 'AUPR-In' (known positive) and 'AUPR-Out' (unknown positive); 'FPR95' (unknown
-        positive, as for pixels) and 'TNR95' (known positive: 1 - TNR95 is the FPR95 of the
-        out-of-distribution literature); 'detection-error' and 'detection-error-min' (known
-        positive); 'CCR1', 'CCR5', ... (CCR at FPR 1 %, 5 %, ...); 'OSCR'.
+        'AUROC'; 'AUPR-Out', which is AP (unknown positive), and 'AUPR-In' (AP, known positive);
+        'FPR95' (unknown positive, as for pixels) and 'TNR95' (known positive: 1 - TNR95 is the
+        FPR95 of the out-of-distribution literature); 'detection-error' and 'detection-error-min'
+        (known positive); 'CCR1', 'CCR5', ... (CCR at FPR 1 %, 5 %, ...); 'OSCR'.
 
     Raises:
         InputError: As :func:`ccr_curve` and :func:`ccr_at_fpr`.
@@ -232,30 +225,6 @@ def recognition_figures(
         "TNR95": tnr_at_tpr(histogram),
         "detection-error": detection_error(histogram),
         "detection-error-min": smallest_detection_error(histogram),
-        **{f"CCR{100 * rate:g}": _ccr_at_fpr(fpr, ccr, rate) for rate in ccr_rates},
-        "OSCR": _area(fpr, ccr),
+        **{f"CCR{100 * rate:g}": ccr_at_fpr(fpr, ccr, rate) for rate in ccr_rates},
+        "OSCR": oscr(fpr, ccr),
     }
-
-
-def _ccr_at_fpr(fpr: np.ndarray, ccr: np.ndarray, rate: float) -> float:
-    if not 0 <= rate <= 1:
-        raise InputError(f"fpr={rate} is out of range: choose a rate in [0, 1].")
-    if np.isnan(fpr[0]):  # no unknown image
-        return np.nan
-    return float(ccr[np.searchsorted(fpr, rate, side="right") - 1])
-
-
-def _area(fpr: np.ndarray, ccr: np.ndarray) -> float:
-    if np.isnan(fpr[0] + ccr[0]):  # a kind has no image; the curve may be this point alone
-        return np.nan
-    return float(np.sum(np.diff(fpr) * (ccr[1:] + ccr[:-1])) / 2)
-
-
-def _class_scores(values: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    class_scores = np.asarray(values)
-    if class_scores.ndim != 2 or len(class_scores) != len(truth):
-        raise InputError(
-            f"class scores of shape {class_scores.shape} do not fit {len(truth)} labels: "
-            "give scores of shape (N, C)."
-        )
-    return class_scores

@@ -106,7 +106,8 @@ def macro_f1(matrix: np.ndarray) -> float:
     scikit-learn's ``f1_score`` with its default labels.
     """
     f1 = f1_by_class(matrix)
-    return mean(f1[~np.isnan(f1)])
+    f1 = f1[~np.isnan(f1)]
+    return float(np.mean(f1)) if f1.size else np.nan
 
 
 def check_labels(values: np.ndarray, name: str, lowest: int) -> np.ndarray:
@@ -124,9 +125,4 @@ def check_labels(values: np.ndarray, name: str, lowest: int) -> np.ndarray:
 def check_same_shape(**arrays: np.ndarray) -> None:
     if len({array.shape for array in arrays.values()}) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise InputError(f"arrays differ in shape: {shapes}; give one entry an image, (N,).")
-
-
-def mean(values: np.ndarray) -> float:
-    """The mean, NaN of nothing."""
-    return float(np.mean(values)) if values.size else np.nan
+        raise InputError(f"arrays differ in shape: {shapes}; give one entry per image, (N,).")

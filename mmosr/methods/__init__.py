@@ -1,4 +1,4 @@
-"""The mathematics: one file a method, with no knowledge of mmseg or mmpretrain."""
+"""The mathematics: one file per method, with no knowledge of mmseg or mmpretrain."""
 
 from .base import ChannelLinear, LinearClassifier, OpenSetClassifier
 from .cac import AnchorClassifier, CACLoss, CenterLoss

@@ -1,4 +1,8 @@
-"""CAC: class anchor clustering in the logit space (papers/cac.md, cac_supplement.md)."""
+"""CAC: class anchor clustering in the logit space.
+
+Miller, Sünderhauf, Milford and Dayoub, "Class Anchor Clustering: A Loss for Distance-based Open Set
+Recognition", WACV 2021, and its supplement, of which sections and equations are cited.
+"""
 
 from collections.abc import Callable
 

@@ -1,6 +1,7 @@
 """M2IOSR: class-conditional Gaussians of the latent feature.
 
-Source: papers/m2iosr.md, section 4.
+Sun, Ding, Zhang, Lin and Ling, "M2IOSR: Maximal Mutual Information Open Set Recognition", 2021,
+section 4.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class PrototypeClassifier(PointClassifier):
     times half the square): the DCE alone does not bring samples to their prototypes, and with so
     little of the prototype loss ``cpn`` can rank worse than chance (docs/baselines.md).
 
-    With one prototype a class, as in the release, both poolings are the same. With several, the
+    With one prototype per class, as in the release, both poolings are the same. With several, the
     DCE of 2018 sums the probabilities of a class's prototypes, ``pooling='sum'``, though its
     decision takes the nearest one, ``pooling='nearest'``.
 

@@ -1,4 +1,8 @@
-"""L-GMM: a latent Gaussian mixture model trained collaboratively (papers/lgmm.md)."""
+"""L-GMM: a latent Gaussian mixture model trained collaboratively.
+
+"A Latent Generative Model for Closed-Set and Open-Set Recognition" (anonymous, under review), of
+which sections, equations and tables are cited.
+"""
 
 import math
 from collections.abc import Callable
@@ -48,13 +52,13 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         in_channels: Channels of the features.
         num_classes: Known classes C.
         embed_dims: D of the latent space (table 9).
-        num_components: K mixture components a class (table 7d).
+        num_components: K mixture components per class (table 7d).
         temperature: Divides the log-likelihoods in ``L_D``.
         normalization: See :class:`UnitNormalization`.
         class_prior: ``'uniform'`` or ``'count'`` (frequency of the labels seen in training).
         loss_one_weight: lambda_one of eq. 5, beside the likelihood in nats per dimension.
         loss_avg_weight: lambda_avg of eq. 5, likewise.
-        memory_size: Samples a class in the memory behind ``pi_yk`` (appendix B.2).
+        memory_size: Samples per class in the memory behind ``pi_yk`` (appendix B.2).
         memory_smoothing: See :class:`AssignmentMemory`.
         samples_per_class: The most samples of a class that enter ``L_G`` and the memory in one
             step on one rank. Pixels are many and alike; a balanced sample also gives rare classes

@@ -16,7 +16,7 @@ class ClassScoreLoss(nn.Module, ABC):
 
     Args:
         loss_weight: Factor of the result.
-        class_weight: One factor a class.
+        class_weight: One factor per class.
         loss_name: Key of the result in the host's log; begins with ``loss``.
     """
 

@@ -24,57 +24,47 @@ class MethodParts:
     loss_types: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
 
-    def classifier(self, options: Config | None) -> dict:
-        """The config of the classifier, from the options that differ from its defaults."""
-        return {"type": self.classifier_type, **(options or {})}
-
-    def loss(
+    def configs(
         self,
-        loss: Config | Sequence[Config] | None,
         classifier: Config | None,
-        head: str,
+        loss: Config | Sequence[Config] | None,
+        owner: str,
         argument: str,
         free_head: str,
-    ) -> Config | Sequence[Config] | None:
-        """The config of the loss: the given one if it is of this method, or the default one.
+    ) -> tuple[dict, Config | Sequence[Config] | None]:
+        """The configs of the classifier and of the loss.
 
         Args:
-            loss: What the user's config gives; several where the host takes several.
-            classifier: Options of the classifier; the default loss takes over those in ``shared``.
-            head: Name of the head, for the error.
+            classifier: Its options that differ from the defaults.
+            loss: What the user's config gives; several where the host takes several. Default: the
+                method's first, with the ``shared`` options of the classifier.
+            owner: Name of the head, for the error.
             argument: Name of its argument for the loss.
             free_head: The head that takes any loss.
 
         Returns:
-            None where the loss is the host's and none is given.
+            The two; the loss is None where it is the host's and none is given.
 
         Raises:
             InputError: The loss is of another method, which would train silently.
         """
-        if not self.loss_types:
-            return loss
-        if not loss:
-            options = {key: classifier[key] for key in self.shared if key in (classifier or {})}
-            return {"type": self.loss_types[0], **options}
-        for part in [loss] if isinstance(loss, Mapping) else loss:
+        classifier = {"type": self.classifier_type, **(classifier or {})}
+        if self.loss_types and not loss:
+            shared = {key: classifier[key] for key in self.shared if key in classifier}
+            loss = {"type": self.loss_types[0], **shared}
+        for part in _listed(loss) if self.loss_types else ():
             if part.get("type") not in self.loss_types:
                 raise InputError(
-                    f"{head} trains with {' or '.join(self.loss_types)}, but its "
+                    f"{owner} trains with {' or '.join(self.loss_types)}, but its "
                     f"{argument} is {part.get('type')}; write {argument}=dict(_delete_=True, "
                     f"type='{self.loss_types[0]}'), or use {free_head} to combine freely"
                 )
-        return loss
+        return classifier, loss
 
     def check_agreement(
-        self, classifier: nn.Module, loss: nn.Module, head: str, argument: str
+        self, classifier: nn.Module, loss: nn.Module, owner: str, argument: str
     ) -> None:
-        """Refuse classifier and losses that differ in an option of ``shared``.
-
-        Args:
-            classifier: As it was built.
-            loss: As it was built, a ``ModuleList`` where there are several.
-            head: Name of the head.
-            argument: Name of its argument for the loss.
+        """Refuse built parts that differ in an option of ``shared``; arguments as above.
 
         Raises:
             InputError: Names the two values.
@@ -84,9 +74,13 @@ class MethodParts:
                 given, needed = getattr(part, key), getattr(classifier, key)
                 if given != needed:
                     raise InputError(
-                        f"{head}: {argument}.{key} is {given} and classifier.{key} "
+                        f"{owner}: {argument}.{key} is {given} and classifier.{key} "
                         f"{needed}: give both the same value"
                     )
+
+
+def _listed(loss: Config | Sequence[Config]) -> Sequence[Config]:
+    return [loss] if isinstance(loss, Mapping) else loss
 
 
 LGMM = MethodParts("mmosr.GaussianMixtureClassifier")

@@ -23,7 +23,7 @@ class GaussianMixture(nn.Module):
 
     Args:
         num_classes: C.
-        num_components: K mixture components a class.
+        num_components: K mixture components per class.
         dims: D.
         min_sigma: Floor of the standard deviations, in units of the features.
         init_sigma: Standard deviation at the start.
@@ -161,7 +161,7 @@ class AssignmentMemory(nn.Module):
         Args:
             labels: ``(N,)`` known classes.
             components: ``(N,)`` the component each sample is assigned to.
-            per_class: The most samples a class that one rank may bring (the size of the exchanged
+            per_class: The most samples per class that one rank may bring (the size of the exchanged
                 table; further samples are left out).
         """
         table = torch.full(
@@ -234,7 +234,7 @@ def sample_per_class(labels: Tensor, num_classes: int, limit: int) -> Tensor:
     Args:
         labels: ``(N,)``; values outside ``0 .. num_classes-1`` are left out.
         num_classes: C.
-        limit: Elements a class.
+        limit: Elements per class.
 
     Returns:
         Indices into ``labels``, grouped by class.

@@ -1,4 +1,8 @@
-"""m-OvR: marginal one-vs-rest learning of unit prototypes (papers/movr_jacobian_norm.md)."""
+"""m-OvR: marginal one-vs-rest learning of unit prototypes.
+
+Park, Park, Jeong and Teoh, "Understanding Open-Set Recognition by Jacobian Norm of Representation",
+2022, of which sections and equations are cited.
+"""
 
 import math
 from collections.abc import Callable
@@ -45,10 +49,7 @@ class CosineClassifier(OpenSetClassifier):
 
     def embed(self, features: Tensor) -> Tensor:
         """Features of unit norm, in float32 also under autocast; a zero vector stays zero."""
-        features = features.to(self.prototypes.dtype)
-        norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-        # F.normalize divides a zero vector by 1e-12, and so its gradient.
-        return features / norm.masked_fill(norm == 0, 1.0)
+        return unit(features.to(self.prototypes.dtype))
 
     def class_scores(self, embedding: Tensor) -> Tensor:
         """``T cos``, in ``[-T, T]``."""
@@ -57,12 +58,19 @@ class CosineClassifier(OpenSetClassifier):
             return torch.einsum("nd...,kd->nk...", embedding, prototypes)
 
 
+def unit(features: Tensor) -> Tensor:
+    """Features ``(N, D, *S)`` divided by their norm; a zero vector stays zero."""
+    norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    # F.normalize divides a zero vector by 1e-12, and so its gradient.
+    return features / norm.masked_fill(norm == 0, 1.0)
+
+
 def margin_cosine(cosine: Tensor, margin: float) -> Tensor:
     """``cos(theta + m)`` of ``cos(theta)``, eq. 24, decreasing in theta on the whole ``[0, pi]``.
 
     By the addition theorem, ``cos(theta) cos(m) - sin(theta) sin(m)``, which is eq. 24 without its
     arccos. Where ``theta + m`` passes pi, ``cos(theta + m)`` turns up again and its gradient would
-    drive a sample opposite to its prototype further away; there the curve goes on as
+    drive a sample opposite to its prototype further away; there the curve continues as
     ``cos(theta) + cos(m) - 1``, which meets it at -1 and keeps decreasing.
 
     Args:

@@ -124,7 +124,7 @@ class MixedPairs:
     share: float
 
     @classmethod
-    def draw(cls, labels: Tensor, alpha: float) -> "MixedPairs":
+    def sample(cls, labels: Tensor, alpha: float) -> "MixedPairs":
         """Pair the samples by a random permutation; those of one class remain alone.
 
         Args:

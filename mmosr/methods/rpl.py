@@ -27,7 +27,7 @@ class ReciprocalPointClassifier(PointClassifier):
     * the mean over D, in both terms, as the release has it. The re-implementation takes it in the
       open-space term alone, which is ``gamma=D`` here;
     * M = 1, gamma = 1 and lambda = 0.1, the defaults of both;
-    * one margin a class and each point by itself in the open-space term, as in the
+    * one margin per class and each point by itself in the open-space term, as in the
       re-implementation. The release shares one margin among the classes;
     * the margins start at 0, as in both, the points at ``0.1 N(0, 1)``, as in the release;
     * means over the batch, as in the release. The re-implementation sums.

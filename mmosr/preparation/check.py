@@ -23,7 +23,7 @@ from .records import JOURNAL, MANIFEST, Records
 from .report import Report
 from .survey import Survey, missing_counterparts, survey, unused_files
 
-DEFINITIONS = Path("configs", "_base_", "benchmarks")
+BENCHMARK_FILES = Path("configs", "_base_", "benchmarks")
 
 
 def check_data_set(
@@ -74,14 +74,14 @@ def check_data_set(
 
 def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
     """The config file as it is shown, and the data set it defines."""
-    path = Path(config) if config is not None else resource(*DEFINITIONS.parts, f"{name}.py")
+    path = Path(config) if config is not None else resource(*BENCHMARK_FILES.parts, f"{name}.py")
     if config is None and not path.is_file():
         known = sorted(file.stem for file in path.parent.glob("*.py"))
         raise InputError(f"no data set '{name}': choose from {', '.join(known)}, or give --config")
     benchmark = load_config(path).get("benchmark")
     if not isinstance(benchmark, Mapping) or "type" not in (benchmark.get("dataset") or {}):
         raise InputError(f"'{path}' has no benchmark = dict(dataset=dict(type=...))")
-    shown = str(path if config is not None else DEFINITIONS / f"{name}.py")
+    shown = str(path if config is not None else BENCHMARK_FILES / f"{name}.py")
     return shown, copy.deepcopy(benchmark["dataset"].to_dict())
 
 
@@ -167,7 +167,8 @@ def _report_files(
         count += f", but the public benchmark has {public}: figures cannot be compared"
         report.ready += f" ({len(items)} of {public} images: its figures cannot be compared)"
     report.facts += [("images", count), ("labels", str(len({i["seg_map_path"] for i in items})))]
-    used = [item[key] for item in items for key in ("img_path", "seg_map_path")]
+    kinds = ("img_path", "seg_map_path", "overlay_path")
+    used = [item[key] for item in items for key in kinds if key in item]
     used += [root / file for file in (MANIFEST, JOURNAL, VERSION_FILE, FRAME_LIST)]
     unused = unused_files(root, [*used, dataset.ann_file or root])
     report.facts.append(("not used", f"{len(unused)} files: {some(unused)}" if unused else "none"))
@@ -198,14 +199,14 @@ def _report_survey(report: Report, found: Survey, dataset: BaseSegDataset, root:
 
 def _report_faults(report: Report, found: Survey) -> None:
     wrong = [f"{path} {values}" for path, values in found.wrong.items()]
-    for faults, what, mend in (
+    for faults, what, fix in (
         (found.unreadable, "cannot be read", "unpack the download again"),
         (wrong, "hold label values that are not allowed", "take the labels of the benchmark"),
         (found.unequal, "are not as large as their image", "take images and labels of one source"),
     ):
         if faults:
             report.facts.append((what, f"{len(faults)} files"))
-            report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {mend}")
+            report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {fix}")
 
 
 def _percent(part: int, whole: int) -> str:

@@ -49,19 +49,10 @@ def pair_splits(name: str, splits: Sequence[Split]) -> list[list[tuple[str, Path
         missing += [split.labels / f"{k}{split.label_ending}" for k in keys if k not in labels]
         found.append([(k, images[k], labels[k]) for k in keys if k in images and k in labels])
         total += 2 * len(keys)
-    require_all(name, missing, total)
-    return found
-
-
-def require_all(name: str, missing: Sequence[object], total: int) -> None:
-    """Refuse to go on without some of the files.
-
-    Raises:
-        InputError: Some are missing: how many, the first ones, and the mend.
-    """
     if missing:
         raise InputError(
             f"{name}: {len(missing)} of {total} files are missing: "
             f"{some([str(path) for path in missing])}: complete the download, or unpack it again; "
             "see docs/data.md"
         )
+    return found

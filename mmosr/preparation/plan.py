@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from .request import Request
 
 _NAMED_SOURCES = 4
 
@@ -69,3 +71,8 @@ class Plan:
     options: Mapping = field(default_factory=dict)
     dataset: Mapping = field(default_factory=dict)
     copy: bool = False
+
+    @classmethod
+    def of(cls, name: str, request: Request, outputs: Sequence[Output], **options) -> Plan:
+        """The plan of a data set as it was asked for."""
+        return cls(name, request.source, tuple(outputs), copy=request.copy, **options)

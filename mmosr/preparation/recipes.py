@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from mmseg.datasets import BDD100KDataset
 
 from mmosr.datasets.anomaly_dataset import AnomalySegDataset
-from mmosr.datasets.bdd_anomaly import UNKNOWN_IDS, split_lists
+from mmosr.datasets.bdd_anomaly import SPLITS
 from mmosr.datasets.lost_and_found import LostAndFoundDataset
 from mmosr.datasets.road_anomaly import FRAME_LIST, RoadAnomalyDataset
 from mmosr.datasets.segment_me_if_you_can import RoadAnomaly21Dataset, RoadObstacle21Dataset
 from mmosr.datasets.street_hazards import StreetHazardsDataset
 from mmosr.runs.progress import progress
-from mmosr.utils import InputError
+from mmosr.utils import UNKNOWN_LABEL, InputError
 
-from .convert import move_void
+from .convert import move_void, read_raw_label
 from .fishyscapes import plan_lost_and_found, plan_static
 from .pairs import Split, pair_splits
 from .plan import Output, Plan
 from .request import Request
 
+UNKNOWN_IDS = (16, 17, 18)  # train, motorcycle, bicycle
 DEMO = "python tools/dataset_converters/make_demo_scenes.py"
 _ARCHIVES = {
     ".zip": "unzip {} -d FOLDER",
@@ -37,13 +40,13 @@ class Recipe:
     """How the folder of a data set is planned.
 
     Args:
-        plan: Finds the sources, all of them, and lists the outputs.
+        plan: Finds the sources, all of them, and lists the outputs; takes the name too.
         images: Number of images in the public benchmark.
         takes: The options it has, beside copying.
         needs: Those that must be given.
     """
 
-    plan: Callable[[Request], Plan]
+    plan: Callable[[str, Request], Plan]
     images: int
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -74,7 +77,7 @@ def make_plan(name: str, request: Request) -> Plan:
     for download in filter(None, (request.source, request.images)):
         _check_download(download)
         _check_apart(download, request.folder)
-    return recipe.plan(request)
+    return recipe.plan(name, request)
 
 
 def _check_download(folder: Path) -> None:
@@ -100,53 +103,40 @@ def _links(dataset: AnomalySegDataset) -> list[Output]:
     return [Output(file.relative_to(dataset.root).as_posix(), (file,)) for file in files]
 
 
-def _plan(name: str, request: Request, outputs: Sequence[Output], **kwargs) -> Plan:
-    return Plan(name, request.source, tuple(outputs), copy=request.copy, **kwargs)
-
-
-def _plan_road_anomaly(request: Request) -> Plan:
-    dataset = RoadAnomalyDataset(request.source, lazy_init=True)
+def _plan_links(kind: type[AnomalySegDataset], name: str, request: Request) -> Plan:
+    """The download as it is."""
+    dataset = kind(request.source, lazy_init=True)
     outputs = _links(dataset)
     if dataset.layout == "original":
         outputs.append(Output(FRAME_LIST, (request.source / FRAME_LIST,)))
-    return _plan("road_anomaly", request, outputs)
+    return Plan.of(name, request, outputs)
 
 
-def _plan_road_anomaly_21(request: Request) -> Plan:
-    dataset = RoadAnomaly21Dataset(request.source, lazy_init=True)
-    return _plan("road_anomaly_21", request, _links(dataset))
-
-
-def _plan_road_obstacle_21(request: Request) -> Plan:
-    dataset = RoadObstacle21Dataset(request.source, lazy_init=True)
-    return _plan("road_obstacle_21", request, _links(dataset))
-
-
-def _plan_lost_and_found(request: Request) -> Plan:
+def _plan_lost_and_found(name: str, request: Request) -> Plan:
     """The test split, and the training split where the download has it."""
     outputs = _links(LostAndFoundDataset(request.source, split="test", lazy_init=True))
     if any((request.source / kind / "train").is_dir() for kind in ("leftImg8bit", "gtCoarse")):
         outputs += _links(LostAndFoundDataset(request.source, split="train", lazy_init=True))
-    return _plan("lost_and_found", request, outputs)
+    return Plan.of(name, request, outputs)
 
 
-def _plan_street_hazards(request: Request) -> Plan:
+def _plan_street_hazards(name: str, request: Request) -> Plan:
     """The test split, and those of ``streethazards_train.tar`` where it was unpacked too."""
     splits = []
-    for name in ("test", "train", "val"):
+    for split in ("test", "train", "val"):
         prefix = StreetHazardsDataset(
-            data_root=str(request.source), split=name, lazy_init=True
+            data_root=str(request.source), split=split, lazy_init=True
         ).data_prefix
         folders = Path(prefix["img_path"]), Path(prefix["seg_map_path"])
-        if name == "test" or any(folder.is_dir() for folder in folders):
+        if split == "test" or any(folder.is_dir() for folder in folders):
             splits.append(Split(*folders))
-    pairs = [pair for split in pair_splits("street_hazards", splits) for pair in split]
+    pairs = [pair for split in pair_splits(name, splits) for pair in split]
     files = [file for _, *both in pairs for file in both]
     outputs = [Output(file.relative_to(request.source).as_posix(), (file,)) for file in files]
-    return _plan("street_hazards", request, outputs)
+    return Plan.of(name, request, outputs)
 
 
-def _plan_bdd_anomaly(request: Request) -> Plan:
+def _plan_bdd_anomaly(name: str, request: Request) -> Plan:
     """Either release of BDD100K's segmentation; the lists are made of the labels."""
     layouts = [
         (folder / "images", folder / "labels", "_train_id.png")
@@ -159,59 +149,94 @@ def _plan_bdd_anomaly(request: Request) -> Plan:
     images, labels, ending = (found or layouts)[0]
     folders = ("train", "val")
     splits = [Split(images / f, labels / f, ".jpg", ending) for f in folders]
-    outputs, label_files = [], []
-    for folder, pairs in zip(folders, pair_splits("bdd_anomaly", splits), strict=True):
+    outputs, label_files = [], {}
+    for folder, pairs in zip(folders, pair_splits(name, splits), strict=True):
         for key, image, label in pairs:
             outputs += [
                 Output(f"images/{folder}/{key}.jpg", (image,)),
                 Output(f"labels/{folder}/{key}_train_id.png", (label,)),
             ]
-            label_files.append(label)
+            label_files[f"{folder}/{key}"] = label
     ids = tuple(sorted(set(request.unknown_ids or UNKNOWN_IDS)))
     classes = BDD100KDataset.METAINFO["classes"]
     if not set(ids) <= set(range(len(classes))):
         raise InputError(f"--unknown-ids {ids}: expected train ids from 0 to {len(classes) - 1}")
-    return _plan(
-        "bdd_anomaly",
+    return Plan.of(
+        name,
         request,
         outputs,
-        last=tuple(_lists(request.folder, ids, tuple(label_files))),
+        last=tuple(_lists(label_files, ids)),
         options=dict(unknown_ids=list(ids)),
         dataset=dict(unknown_classes=[classes[index] for index in ids]),
     )
 
 
-def _lists(folder: Path, ids: tuple[int, ...], labels: tuple[Path, ...]) -> Iterator[Output]:
+def _lists(labels: Mapping[str, Path], ids: tuple[int, ...]) -> Iterator[Output]:
     """The three lists; the labels are read once, when the first list has to be made."""
     lists: dict[str, list[str]] = {}
 
     def write(split: str, path: Path) -> None:
         if not lists:
-            lists.update(split_lists(folder, ids, lambda names: progress(names, "split")))
+            lists.update(split_lists(labels, ids))
         path.write_text("".join(f"{name}\n" for name in lists[split]), encoding="utf-8")
 
     how = f"images by the unknown train ids {', '.join(map(str, ids))}"
-    for split in ("train", "val", "test"):
-        yield Output(f"{split}.txt", labels, how, lambda path, split=split: write(split, path))
+    for split in SPLITS:
+        yield Output(
+            f"{split}.txt",
+            tuple(labels.values()),
+            how,
+            lambda path, split=split: write(split, path),
+        )
 
 
-def _plan_camvid(request: Request) -> Plan:
+def split_lists(labels: Mapping[str, Path], unknown_ids: Sequence[int]) -> dict[str, list[str]]:
+    """Which images of BDD100K's semantic segmentation train, validate and test BDD-Anomaly.
+
+    An image with a pixel of an unknown class is for the test, whatever its folder.
+
+    Args:
+        labels: Label file of each image ``{train,val}/NAME``.
+        unknown_ids: Train ids of the unknown classes. 254 is unknown as well.
+
+    Returns:
+        The images of each split: the lines of ``SPLIT.txt``.
+
+    Raises:
+        InputError: A label file holds other values, or a split stays empty.
+    """
+    num_classes = len(BDD100KDataset.METAINFO["classes"])
+    lists: dict[str, list[str]] = {split: [] for split in SPLITS}
+    for name, path in progress(list(labels.items()), "split"):
+        label = read_raw_label(path, num_classes)
+        shows_unknown = np.isin(label, [*unknown_ids, UNKNOWN_LABEL]).any()
+        lists["test" if shows_unknown else name.split("/")[0]].append(name)
+    for split, chosen in lists.items():
+        if not chosen:
+            raise InputError(
+                f"bdd_anomaly: no image is left for the split '{split}': of {len(labels)} images "
+                f"{len(lists['test'])} show one of the unknown train ids {sorted(unknown_ids)}"
+            )
+    return lists
+
+
+def _plan_camvid(name: str, request: Request) -> Plan:
     """SegNet's tutorial, its folder ``CamVid`` or the one that holds it."""
     root = request.source
     if not (root / "test").is_dir() and (root / "CamVid").is_dir():
         root = root / "CamVid"
-    names = ("train", "val", "test")
+    folders = ("train", "val", "test")
     ending = ".jpg" if next((root / "test").glob("*.[jJ][pP][gG]"), None) else ".png"
-    splits = [Split(root / name, root / f"{name}annot", ending) for name in names]
+    splits = [Split(root / f, root / f"{f}annot", ending) for f in folders]
     outputs = []
-    for name, pairs in zip(names, pair_splits("camvid", splits), strict=True):
+    for folder, pairs in zip(folders, pair_splits(name, splits), strict=True):
         for key, image, label in pairs:
             outputs += [
-                Output(f"images/{name}/{key}{ending}", (image,)),
-                Output(f"labels/{name}/{key}.png", (label,), "void 11 to 255", move_void(label)),
+                Output(f"images/{folder}/{key}{ending}", (image,)),
+                Output(f"labels/{folder}/{key}.png", (label,), "void 11 to 255", move_void(label)),
             ]
     # Images are not re-encoded, which would change the figures.
-    return _plan("camvid", request, outputs)
+    return Plan.of(name, request, outputs)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -219,9 +244,9 @@ RECIPES: dict[str, Recipe] = {
     "fishyscapes_static": Recipe(
         plan_static, 30, ("images", "version"), needs=("images", "version")
     ),
-    "road_anomaly": Recipe(_plan_road_anomaly, 60),
-    "road_anomaly_21": Recipe(_plan_road_anomaly_21, 10),
-    "road_obstacle_21": Recipe(_plan_road_obstacle_21, 30),
+    "road_anomaly": Recipe(partial(_plan_links, RoadAnomalyDataset), 60),
+    "road_anomaly_21": Recipe(partial(_plan_links, RoadAnomaly21Dataset), 10),
+    "road_obstacle_21": Recipe(partial(_plan_links, RoadObstacle21Dataset), 30),
     "lost_and_found": Recipe(_plan_lost_and_found, 1203),
     "street_hazards": Recipe(_plan_street_hazards, 1500),
     "bdd_anomaly": Recipe(_plan_bdd_anomaly, 810, ("unknown_ids",)),

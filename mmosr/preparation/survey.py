@@ -13,6 +13,8 @@ from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
 from mmosr.apis.image_loading import check_image
+from mmosr.datasets.fishyscapes import add_overlay
+from mmosr.datasets.transforms import label_meanings, label_table
 from mmosr.runs.progress import progress
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 from mmosr.utils.errors import one_line
@@ -65,10 +67,15 @@ def survey(items: Sequence[Mapping], num_classes: int) -> Survey:
     """
     result = Survey()
     for item in progress(items, "read"):
-        meanings = label_meanings(item, num_classes)
+        meanings = item.get("label_values")
+        if meanings is None:
+            table = label_table(bool(item.get("reduce_zero_label")), item.get("label_map"))
+            meanings = label_meanings(table, num_classes)
         result.meanings.update(meanings)
         try:
             size = _image_size(item["img_path"])
+            if "overlay_path" in item:
+                add_overlay(np.zeros((*size, 3), np.uint8), item["overlay_path"])
             result.sizes[size] += 1
             label = read_raw_label(Path(item["seg_map_path"]))
         except InputError as error:
@@ -88,26 +95,6 @@ def survey(items: Sequence[Mapping], num_classes: int) -> Survey:
         if not any(meanings.get(value) == UNKNOWN_LABEL for value in values):
             result.without_unknown.append(item["img_path"])
     return result
-
-
-def label_meanings(item: Mapping, num_classes: int) -> dict[int, int]:
-    """The label of each value that a label file may hold.
-
-    Args:
-        item: Data info. Without ``label_values`` the rule of mmseg counts: ``reduce_zero_label``,
-            then ``label_map``, and known classes below ``num_classes``.
-        num_classes: Number of known classes.
-    """
-    if item.get("label_values") is not None:
-        return dict(item["label_values"])
-    shift = int(item.get("reduce_zero_label") or False)
-    mapping = item.get("label_map") or {}
-    labels = {value: mapping.get(value - shift, value - shift) for value in range(shift, 255)}
-    known = {value: label for value, label in labels.items() if 0 <= label < num_classes}
-    ignored = {value: IGNORE_LABEL for value, label in labels.items() if label in (-1, 255)}
-    zero = {0: IGNORE_LABEL} if shift else {}
-    unknown = {value: UNKNOWN_LABEL for value, label in labels.items() if label == UNKNOWN_LABEL}
-    return {**known, **unknown, **ignored, **zero, 255: IGNORE_LABEL}
 
 
 def _image_size(path: str) -> tuple[int, int]:

@@ -121,7 +121,7 @@ class Fitted(nn.Module, ABC):
         """Set the statistics from the sums over all data; may return a warning."""
 
     def require_fitted(self, what: str) -> None:
-        """Refuse to go on unfitted.
+        """Refuse to work unfitted.
 
         Raises:
             InputError: Says what is missing and how to get it.

@@ -158,8 +158,8 @@ class MahalanobisPerClass(Mahalanobis):
 class FeatureLikelihood(MahalanobisPerClass):
     """``-max_y log N(f; mu_y, S'_y)``, the likelihood of the features under Gaussian classes.
 
-    The score of L-GMM's paper, of one Gaussian a class with a full covariance that is fitted after
-    the training: the classifier of Lee et al. (2018, section 2.1), who have one covariance. Against
+    The score of L-GMM's paper, of one Gaussian per class with a full covariance, fitted after the
+    training: the classifier of Lee et al. (2018, section 2.1), who have one covariance. Against
     ``mahalanobis_per_class`` the volume ``1/2 log det S'_y`` of each class comes in, without which
     a class of large spread takes everything.
 

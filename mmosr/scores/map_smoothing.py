@@ -22,7 +22,7 @@ def class_boundary(labels: Tensor) -> Tensor:
         labels: Classes, ``(N, H, W)``.
 
     Returns:
-        Bool, ``(N, H, W)``. The border of the image is no class border.
+        Bool, ``(N, H, W)``. The border of the image is not a class border.
     """
     boundary = torch.zeros_like(labels, dtype=torch.bool)
     rows = labels[:, 1:] != labels[:, :-1]

@@ -1,7 +1,7 @@
 """Anomaly maps of a segmentor, whatever its decode head."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from mmengine.structures import PixelData
@@ -89,7 +89,7 @@ class AnomalyMaps(ScoredModel):
 
     @property
     def _riding(self) -> tuple[str, ...]:
-        """The active scores that are no function of the class scores."""
+        """The active scores that are not a function of the class scores."""
         return tuple(name for name in self.active_scores if self.score_space(name) != "logits")
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
@@ -164,20 +164,13 @@ class AnomalyMaps(ScoredModel):
     def classifier_input(self) -> Iterator[list[Tensor]]:
         """Collect what enters the classifier of the last head, ``(N, D, h, w)`` at each call."""
         seen: list[Tensor] = []
-        head = self.last_head
+        head, hook = self.last_head, nullcontext()
         if isinstance(head, OpenSetHead):
-            handle = head.host.register_forward_hook(lambda _, inputs, output: seen.append(output))
+            hook = head.host.register_forward_hook(lambda _, inputs, output: seen.append(output))
         elif isinstance(getattr(head, "conv_seg", None), nn.Conv2d):
-            handle = head.conv_seg.register_forward_pre_hook(
-                lambda _, inputs: seen.append(inputs[0])
-            )
-        else:
+            hook = head.conv_seg.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        with hook:
             yield seen
-            return
-        try:
-            yield seen
-        finally:
-            handle.remove()
 
     @contextmanager
     def backbone_levels(self, wanted: bool) -> Iterator[list[tuple[Tensor, ...]]]:
@@ -187,18 +180,13 @@ class AnomalyMaps(ScoredModel):
             wanted: Without it nothing is collected, for that keeps the maps in memory.
         """
         seen: list[tuple[Tensor, ...]] = []
-        if not wanted:
-            yield seen
-            return
-        handle = self.backbone.register_forward_hook(
-            lambda _, inputs, output: seen.append(
-                (output,) if isinstance(output, Tensor) else tuple(output)
+        hook = nullcontext()
+        if wanted:
+            hook = self.backbone.register_forward_hook(
+                lambda _, inputs, output: seen.append(_levels(output))
             )
-        )
-        try:
+        with hook:
             yield seen
-        finally:
-            handle.remove()
 
     def all_layers(self, levels: Sequence[Tensor], features: Tensor) -> Tensor:
         """All levels of the backbone at the size of the features, and the features behind them.
@@ -214,6 +202,20 @@ class AnomalyMaps(ScoredModel):
         maps = [resize(level, size, None, "bilinear", self.align_corners) for level in levels]
         return torch.cat([*maps, features], 1)
 
+    def feature_map(
+        self, space: str, features: Tensor, levels: Sequence[Sequence[Tensor]]
+    ) -> Tensor:
+        """What a score of this space is a function of, at the resolution of the features.
+
+        Args:
+            space: ``features``, ``embedding`` or ``layers``.
+            features: What enters the classifier, ``(N, D, h, w)``.
+            levels: Of the backbone, by calls; of which the last counts, for ``layers`` alone.
+        """
+        if space == "embedding":
+            return self.classifier.embed(features)
+        return self.all_layers(levels[-1], features) if space == "layers" else features
+
     @property
     def layer_dims(self) -> int | None:
         """Channels of :meth:`all_layers`, from a pass of the backbone over an empty image."""
@@ -224,8 +226,7 @@ class AnomalyMaps(ScoredModel):
         with torch.no_grad():
             levels = self.backbone(next(self.backbone.parameters()).new_zeros(1, 3, 64, 64))
         self.backbone.train(training)
-        levels = [levels] if isinstance(levels, Tensor) else levels
-        return sum(level.shape[1] for level in levels) + self.feature_dims
+        return sum(level.shape[1] for level in _levels(levels)) + self.feature_dims
 
     def _ride(
         self,
@@ -245,11 +246,7 @@ class AnomalyMaps(ScoredModel):
                 f"{type(self.last_head).__name__} gives them {len(features)} times: choose a "
                 "score of the logits"
             )
-        if space == "embedding":
-            return function(self.classifier.embed(features[0]))
-        if space == "layers":
-            return function(self.all_layers(levels[-1], features[0]))
-        return function(features[0])
+        return function(self.feature_map(space, features[0], levels))
 
     def logits_function(self, metas: list[dict]) -> Callable[[Tensor], Tensor]:
         """From network inputs to class scores at their size, without riding maps."""
@@ -259,3 +256,8 @@ class AnomalyMaps(ScoredModel):
     def fit_step(self, data: dict, parts: Mapping[str, Fitted]) -> None:
         """See :func:`~mmosr.segmentation.fitting.fit_step`."""
         fit_step(self, data, parts)
+
+
+def _levels(output: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The levels of a backbone, also of one that gives a single map."""
+    return (output,) if isinstance(output, Tensor) else tuple(output)

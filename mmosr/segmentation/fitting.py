@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from mmosr.scored_model import ScoredModel
 from mmosr.scores.fitted import Fitted
 from mmosr.utils import InputError
 
-if TYPE_CHECKING:
-    from .anomaly_maps import AnomalyMaps
-
 
 @torch.no_grad()
-def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> None:
+def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> None:
     """Show a batch of images to the parts that are being fitted.
 
     Only pixels of known classes count: unlabelled ones, and those of held-out classes, are left
@@ -27,9 +24,9 @@ def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> Non
     brought there by nearest neighbour.
 
     Args:
-        model: In evaluation mode.
+        model: A segmentor with anomaly maps, in evaluation mode.
         data: A batch of the data loader, with labels.
-        parts: From :meth:`AnomalyMaps.fitted_parts`.
+        parts: From its ``fitted_parts``.
 
     Raises:
         InputError: The batch has no labels.
@@ -51,12 +48,16 @@ def fit_step(model: AnomalyMaps, data: dict, parts: Mapping[str, Fitted]) -> Non
             logits = model.inference(inputs, metas)
         if "logits" in spaces:
             rows["logits"] = _logit_rows(model, logits, samples)
-        if spaces & {"features", "layers", "embedding"}:
+        feature_spaces = spaces & {"features", "layers", "embedding"}
+        if feature_spaces:
             if len(features) != 1:
                 with model.classifier_input() as features, model.backbone_levels(layers) as levels:
                     model.encode_decode(inputs, [dict(sample.metainfo) for sample in samples])
-            maps = _feature_maps(model, features[-1], levels, spaces)
-            rows.update(_feature_rows(model, maps, samples, inputs.shape[2:]))
+            labels = _label_maps(samples, inputs.shape[2:], features[-1].shape[2:])
+            known = _known(labels, model.num_classes)
+            for space in feature_spaces:
+                values = model.feature_map(space, features[-1], levels)
+                rows[space] = values.movedim(1, -1)[known].float(), labels[known]
         for part in parts.values():
             if part.fit_on == "inputs":
                 kept = _label_maps(samples, inputs.shape[2:], inputs.shape[2:])
@@ -71,7 +72,7 @@ def _known(labels: Tensor, num_classes: int) -> Tensor:
 
 
 def _logit_rows(
-    model: AnomalyMaps, logits: Tensor, samples: list[SegDataSample]
+    model: ScoredModel, logits: Tensor, samples: list[SegDataSample]
 ) -> tuple[Tensor, Tensor]:
     """Class scores of known pixels ``(M, C)`` and their labels, at the labels' resolution."""
     bare = [SegDataSample(metainfo=sample.metainfo) for sample in samples]
@@ -87,33 +88,6 @@ def _logit_rows(
         rows.append(scores.movedim(0, -1)[known].float())
         labels.append(label[known])
     return torch.cat(rows), torch.cat(labels)
-
-
-def _feature_maps(
-    model: AnomalyMaps, features: Tensor, levels: Sequence[Sequence[Tensor]], spaces: set[str]
-) -> dict[str, Tensor]:
-    """Maps ``(N, D, h, w)`` of each of the spaces that has them."""
-    functions = {
-        "features": lambda: features,
-        "layers": lambda: model.all_layers(levels[-1], features),
-        "embedding": lambda: model.classifier.embed(features),
-    }
-    return {name: functions[name]() for name in functions.keys() & spaces}
-
-
-def _feature_rows(
-    model: AnomalyMaps,
-    maps: Mapping[str, Tensor],
-    samples: list[SegDataSample],
-    input_size: torch.Size,
-) -> dict[str, tuple[Tensor, Tensor]]:
-    """The maps at known pixels ``(M, D)``, and their labels."""
-    rows = {}
-    for name, values in maps.items():
-        labels = _label_maps(samples, input_size, values.shape[2:])
-        known = _known(labels, model.num_classes)
-        rows[name] = values.movedim(1, -1)[known].float(), labels[known]
-    return rows
 
 
 def _label_maps(samples: list[SegDataSample], input_size: torch.Size, size: torch.Size) -> Tensor:

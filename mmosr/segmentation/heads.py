@@ -22,7 +22,7 @@ from .outliers import with_outliers
 class OpenSetHead(BaseModule):
     """Any mmseg decode head, its ``conv_seg`` replaced by an open-set classifier.
 
-    The host head computes its features as ever (dropout included), the classifier turns them into
+    The host head computes its features as usual (dropout included), the classifier turns them into
     class scores, and the host's own ``loss_decode``, sampler and accuracy are applied to those.
     The classifier adds its losses at the resolution of the features, and it alone sees label 254
     (see :mod:`mmosr.segmentation.outliers`). A head of a cascade, such as
@@ -61,7 +61,7 @@ class OpenSetHead(BaseModule):
         if self.host.out_channels < 2:
             raise InputError(
                 f"decode head {host!r} has out_channels=1 (binary); open-set heads need one class "
-                "score a class: remove out_channels"
+                "score per class: remove out_channels"
             )
         self.classifier = MODELS.build(
             dict(classifier, in_channels=conv.in_channels, num_classes=self.host.num_classes)
@@ -150,14 +150,14 @@ class MethodHead(OpenSetHead):
     method: ClassVar[MethodParts]
 
     def __init__(self, host: str, classifier: ConfigType | None = None, **host_cfg) -> None:
-        name = type(self).__name__
-        loss = self.method.loss(
-            host_cfg.get("loss_decode"), classifier, name, "loss_decode", "mmosr.OpenSetHead"
+        name, key = type(self).__name__, "loss_decode"
+        classifier, loss = self.method.configs(
+            classifier, host_cfg.get(key), name, key, "mmosr.OpenSetHead"
         )
         if loss is not None:
-            host_cfg["loss_decode"] = loss
-        super().__init__(host, self.method.classifier(classifier), **host_cfg)
-        self.method.check_agreement(self.classifier, self.host.loss_decode, name, "loss_decode")
+            host_cfg[key] = loss
+        super().__init__(host, classifier, **host_cfg)
+        self.method.check_agreement(self.classifier, self.host.loss_decode, name, key)
 
 
 @MODELS.register_module()

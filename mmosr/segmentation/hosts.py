@@ -14,7 +14,7 @@ from torch import nn
 
 from mmosr.utils import InputError
 
-# Heads whose output is no class logits, and what it is: nothing in the class tells.
+# Heads whose output is not class logits, and what it is: nothing in the class tells.
 _NO_LOGITS = {
     Mask2FormerHead: "sums of mask scores",
     MaskFormerHead: "sums of mask scores",
@@ -25,7 +25,7 @@ _NO_LOGITS = {
 
 
 def check_class_logits(kind: str | type) -> None:
-    """Refuse a head whose output is no class logits.
+    """Refuse a head whose output is not class logits.
 
     By its class, before it is built: some need mmdet for that.
 
@@ -39,8 +39,8 @@ def check_class_logits(kind: str | type) -> None:
     for base in head.__mro__ if isinstance(head, type) else ():
         if base in _NO_LOGITS:
             raise InputError(
-                f"decode head {head.__name__} gives {_NO_LOGITS[base]}, not one logit a class, so "
-                "anomaly scores have no meaning: use another head, see docs/hosts.md"
+                f"decode head {head.__name__} gives {_NO_LOGITS[base]}, not one logit per class, "
+                "so anomaly scores have no meaning: use another head, see docs/hosts.md"
             )
 
 
@@ -55,7 +55,7 @@ def check_cascade(decode_head: nn.Module) -> None:
     """
     heads = decode_head if isinstance(decode_head, nn.ModuleList) else [decode_head]
     if heads[-1].out_channels < 2:
-        raise InputError("anomaly scores need one logit a class: set out_channels=num_classes")
+        raise InputError("anomaly scores need one logit per class: set out_channels=num_classes")
     first = getattr(heads[0], "host", heads[0])
     if isinstance(first, BaseCascadeDecodeHead):
         raise InputError(

@@ -31,28 +31,20 @@ from mmosr.utils import InputError
 from .figure_parts import COLORS, add_legend, make_panels, percent, write_figure
 
 LINE_STYLES = ("-", "--", ":", "-.")
-COLUMNS = 2000  # more than a panel has pixels
+INTERVALS = 2000  # more than a panel has pixels
 LOWEST_FPR = 1e-5
 
 
-def plot_roc(
-    histograms: Mapping[str, ScoreHistogram],
-    path: str | os.PathLike,
-    title: str,
-    unit: str = "pixels",
-) -> None:
-    """Write :func:`draw_roc`."""
-    write_figure(draw_roc(histograms, title, unit), path)
+def plot_roc(histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args) -> None:
+    """Write :func:`draw_roc`, whose other arguments follow."""
+    write_figure(draw_roc(histograms, *args), path)
 
 
 def plot_precision_recall(
-    histograms: Mapping[str, ScoreHistogram],
-    path: str | os.PathLike,
-    title: str,
-    unit: str = "pixels",
+    histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args
 ) -> None:
-    """Write :func:`draw_precision_recall`."""
-    write_figure(draw_precision_recall(histograms, title, unit), path)
+    """Write :func:`draw_precision_recall`, whose other arguments follow."""
+    write_figure(draw_precision_recall(histograms, *args), path)
 
 
 def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "pixels") -> Figure:
@@ -145,7 +137,7 @@ def draw_precision_recall(
     return figure
 
 
-def thin(x: np.ndarray, y: np.ndarray, columns: int = COLUMNS) -> tuple[np.ndarray, np.ndarray]:
+def thin(x: np.ndarray, y: np.ndarray, columns: int = INTERVALS) -> tuple[np.ndarray, np.ndarray]:
     """Drop points of a curve that no eye can see.
 
     Of all points in one of ``columns`` equal intervals of x, the first, the last and those of the

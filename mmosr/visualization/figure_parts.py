@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from mmosr.runs.files import atomic_write
@@ -41,6 +43,27 @@ def add_legend(figure: Figure, axes: Axes, caption: str, ncols: int = 1) -> None
     figure.legend(
         *axes.get_legend_handles_labels(), loc="outside lower center", ncols=ncols, **style
     )
+
+
+def draw_shares(axes: Axes, shares: np.ndarray, edges: np.ndarray, color: str, label: str) -> None:
+    """Draw a histogram of shares, filled so that another one shows through."""
+    face = to_rgba(color, 0.35)
+    axes.stairs(shares, edges, fill=True, fc=face, ec=color, lw=1.2, label=label)
+
+
+def robust_range(values: np.ndarray, weights: np.ndarray, tail: float) -> tuple[float, float]:
+    """The quantiles ``tail`` and ``1 - tail``, apart at least a little.
+
+    Args:
+        values: Increasing, shape (K,).
+        weights: Of each value; their sum is 1.
+        tail: Share that is left out at either end.
+    """
+    low, high = values[np.searchsorted(np.cumsum(weights), [tail, 1 - tail])]
+    if low == high:  # almost constant: a range around the value, whatever its size
+        margin = max(abs(low) * 1e-3, 1e-6)
+        low, high = low - margin, high + margin
+    return low, high
 
 
 def percent(value: float) -> str:

@@ -1,13 +1,12 @@
-"""A picture of some frames, one row a frame: image, ground truth, prediction, anomaly score.
+"""A picture of some frames, one row per frame: image, ground truth, prediction, anomaly score.
 
 One colour range serves all rows, so that a calm frame looks calm beside one with an object.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,15 +14,14 @@ import cv2
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
-from .figure_parts import DPI, write_figure
-from .heatmap import DEFAULT_CMAP, draw_heatmap, draw_overlay, get_cmap
+from .figure_parts import DPI, UNKNOWN_COLOR, write_figure
+from .heatmap import DEFAULT_CMAP, check_range, draw_color_bar, draw_heatmap, draw_overlay
 from .pictures import read_image
 
 WIDTH = 640  # pixels of a panel; larger frames are scaled down
@@ -35,10 +33,11 @@ TITLES = {
     "score": "Anomaly score",
     "overlay": "Overlay, outline of the unknown",
 }
-COLUMNS = ("image", "truth", "score", "overlay")
-KNOWN_COLOR = (205, 205, 205)
-UNKNOWN_COLOR = (213, 94, 0)
-IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))  # stripes
+PANELS = ("image", "truth", "score", "overlay")
+# Of the ground truth: what is known is the background, and the stripes are ignored.
+BACKGROUND = (205, 205, 205)
+UNKNOWN_RGB = tuple(round(255 * part) for part in to_rgb(UNKNOWN_COLOR))
+IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))
 OUTLINE_COLOR = (0, 255, 255)  # not in the colour map, and visible on its dark and bright ends
 _STRIPE = 5
 _GAP, _TEXT, _TOP, _BOTTOM, _SIDE, _BAR = 8, 34, 110, 60, 20, 130  # pixels
@@ -54,6 +53,7 @@ class Frame:
         score: Anomaly scores (H, W), larger = more unknown.
         caption: Drawn above the frame: name of the image and figures.
         prediction: The prediction in colours (H, W, 3), uint8 RGB, where it is to be shown.
+        read: Gives the image (H, W, 3), uint8 RGB, where the file alone is not all of it.
     """
 
     image: Path
@@ -61,6 +61,7 @@ class Frame:
     score: np.ndarray
     caption: str
     prediction: np.ndarray | None = None
+    read: Callable[[], np.ndarray] | None = None
 
 
 def draw_frames(
@@ -79,7 +80,7 @@ def frames_figure(
     title: str,
     value_range: tuple[float, float],
     width: int = WIDTH,
-    columns: Sequence[str] = COLUMNS,
+    columns: Sequence[str] = PANELS,
     zoom: int = 1,
 ) -> Figure:
     """A figure with the panels of :func:`frame_panels` for every frame, and a colour bar.
@@ -95,9 +96,7 @@ def frames_figure(
     Raises:
         InputError: No frame, a useless range, an image that cannot be read, or sizes that differ.
     """
-    low, high = value_range
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise InputError(f"a colour range needs finite LO <= HI, got {low:g} {high:g}")
+    low, high = check_range(*value_range, equal=True)
     if not frames:
         raise InputError("there is no frame to draw")
     rows = [frame_panels(frame, low, high, width, columns, zoom) for frame in frames]
@@ -119,7 +118,7 @@ def frames_figure(
         top += row[0].shape[0] + _TEXT + _GAP
     bottom = height - top + _TEXT + _GAP
     bar = (canvas_width - _BAR, bottom, 24, height - _TOP - bottom)
-    _add_color_bar(figure, bar, low, high)
+    draw_color_bar(_add_axes(figure, bar), low, high, DEFAULT_CMAP, 8)
     if "truth" in columns:
         _add_key(figure)
     return figure
@@ -130,7 +129,7 @@ def frame_panels(
     low: float,
     high: float,
     width: int = WIDTH,
-    columns: Sequence[str] = COLUMNS,
+    columns: Sequence[str] = PANELS,
     zoom: int = 1,
 ) -> list[np.ndarray]:
     """The panels of one frame, scaled down to ``width``, or up to ``zoom`` times its size.
@@ -140,7 +139,7 @@ def frame_panels(
     is scaled. Unknown objects are outlined in the ground truth and in the overlay.
 
     Returns:
-        One picture a column, (h, w, 3), uint8 RGB, ``w <= width``.
+        One picture per column, (h, w, 3), uint8 RGB, ``w <= width``.
 
     Raises:
         InputError: The image cannot be read, or image, label and score differ in size.
@@ -150,7 +149,7 @@ def frame_panels(
             f"frame '{frame.image}': label of shape {frame.label.shape} and score of shape "
             f"{frame.score.shape} differ: give one map (H, W) of each"
         )
-    image = read_image(frame.image)
+    image = frame.read() if frame.read else read_image(frame.image)
     if image.shape[:2] != frame.label.shape:
         raise InputError(
             f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
@@ -185,8 +184,8 @@ def draw_truth(unknown: np.ndarray, ignored: np.ndarray) -> np.ndarray:
     """
     rows, columns = np.indices(unknown.shape)
     stripes = np.array(IGNORED_COLORS, np.uint8)[(rows + columns) // _STRIPE % 2]
-    picture = np.where(ignored[..., None], stripes, np.array(KNOWN_COLOR, np.uint8))
-    picture[unknown] = UNKNOWN_COLOR
+    picture = np.where(ignored[..., None], stripes, np.array(BACKGROUND, np.uint8))
+    picture[unknown] = UNKNOWN_RGB
     return picture
 
 
@@ -239,18 +238,8 @@ def _show(
         axes.set_title(title, fontsize=10, pad=18)
 
 
-def _add_color_bar(
-    figure: Figure, box: tuple[float, float, float, float], low: float, high: float
-) -> None:
-    axes = _add_axes(figure, box)
-    bar = figure.colorbar(ScalarMappable(Normalize(low, high), get_cmap(DEFAULT_CMAP)), cax=axes)
-    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
-    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
-    bar.ax.tick_params(labelsize=8)
-
-
 def _add_key(figure: Figure) -> None:
-    entries = [("known", KNOWN_COLOR, None), ("unknown", UNKNOWN_COLOR, None)]
+    entries = [("known", BACKGROUND, None), ("unknown", UNKNOWN_RGB, None)]
     entries.append(("ignored", IGNORED_COLORS[0], "////"))
     handles = [
         Patch(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
@@ -59,14 +61,16 @@ def get_cmap(name: str) -> Colormap:
     return matplotlib.colormaps[name]
 
 
-def check_range(low: float, high: float) -> tuple[float, float]:
+def check_range(low: float, high: float, equal: bool = False) -> tuple[float, float]:
     """Return the range as floats when it is usable.
 
     Raises:
-        InputError: A bound is not finite, or ``low`` is not below ``high``.
+        InputError: A bound is not finite, or ``low`` is not below ``high``, nor ``equal`` to it
+            where that is allowed.
     """
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(f"a colour range needs finite LO < HI, got {low:g} {high:g}")
+    if not (np.isfinite(low) and np.isfinite(high) and (low < high or (equal and low == high))):
+        order = "<=" if equal else "<"
+        raise InputError(f"a colour range needs finite LO {order} HI, got {low:g} {high:g}")
     return float(low), float(high)
 
 
@@ -89,8 +93,7 @@ def draw_heatmap(
     """
     if score.ndim != 2:
         raise ValueError(f"a score map has shape (H, W), got {score.shape}")
-    if high < low:
-        raise InputError(f"a colour range needs LO <= HI, got {low:g} {high:g}")
+    check_range(low, high, equal=True)
     colors = get_cmap(cmap).with_extremes(bad="black")
     # float64: the difference of two large scores is lost in float32.
     scaled = Normalize(low, high, clip=True)(np.ma.masked_invalid(_finite(score, low, high)))
@@ -157,14 +160,20 @@ def _draw_bar(
     figure = Figure(figsize=(width / _BAR_DPI, height / _BAR_DPI), dpi=_BAR_DPI)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.12, 0.08, 0.17, 0.84))
-    mappable = ScalarMappable(Normalize(low, high), get_cmap(cmap))
-    bar = figure.colorbar(mappable, cax=axes)
-    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
-    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
-    bar.ax.tick_params(labelsize=7 * zoom)
+    bar = draw_color_bar(axes, low, high, cmap, 7 * zoom)
     bar.set_label(label, fontsize=8 * zoom)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def draw_color_bar(axes: Axes, low: float, high: float, cmap: str, fontsize: float) -> Colorbar:
+    """Fill axes with the colours between two scores, and five values beside them."""
+    mappable = ScalarMappable(Normalize(low, high), get_cmap(cmap))
+    bar = axes.figure.colorbar(mappable, cax=axes)
+    ticks = np.linspace(low, high, 5) if low < high else np.array([low])
+    bar.set_ticks(ticks, labels=[f"{tick:.4g}" for tick in ticks])
+    bar.ax.tick_params(labelsize=fontsize)
+    return bar
 
 
 def draw_labels(labels: np.ndarray, palette: list) -> np.ndarray:
@@ -172,7 +181,7 @@ def draw_labels(labels: np.ndarray, palette: list) -> np.ndarray:
 
     Args:
         labels: (H, W) integer labels, 0 <= label.
-        palette: RGB triples, one a class.
+        palette: RGB triples, one per class.
 
     Returns:
         (H, W, 3) uint8 RGB.

@@ -7,29 +7,31 @@ from itertools import product
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.utils import InputError
 
-from .figure_parts import KNOWN_COLOR, UNKNOWN_COLOR, add_legend, make_panels, percent, write_figure
+from .figure_parts import (
+    KNOWN_COLOR,
+    UNKNOWN_COLOR,
+    add_legend,
+    draw_shares,
+    make_panels,
+    percent,
+    robust_range,
+    write_figure,
+)
 
 BINS = 100
 TAIL = 0.01  # share of the samples that a histogram may leave out at either end
 LOWEST_SHARE = 1e-5
 
 
-def plot_score_histogram(
-    histogram: ScoreHistogram,
-    path: str | os.PathLike,
-    title: str,
-    threshold: float | None = None,
-    unit: str = "pixels",
-) -> None:
-    """Write :func:`draw_score_histogram`."""
-    write_figure(draw_score_histogram(histogram, title, threshold, unit), path)
+def plot_score_histogram(histogram: ScoreHistogram, path: str | os.PathLike, *args) -> None:
+    """Write :func:`draw_score_histogram`, whose other arguments follow."""
+    write_figure(draw_score_histogram(histogram, *args), path)
 
 
 def draw_score_histogram(
@@ -66,8 +68,7 @@ def draw_score_histogram(
     }
     for axes, (name, counts, color) in product(panels, classes):
         label = f"{name} ({counts.sum():,} {unit})"
-        face = to_rgba(color, 0.35)
-        axes.stairs(shares[name], edges, fill=True, fc=face, ec=color, lw=1.2, label=label)
+        draw_shares(axes, shares[name], edges, color, label)
     width = (edges[-1] - edges[0]) / BINS
     for axes in panels:
         if threshold is not None:
@@ -93,12 +94,8 @@ def bin_edges(scores: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
     Returns:
         float64 of shape (BINS + 1,).
     """
-    weights = np.cumsum(sum(counts / counts.sum() for counts in classes) / len(classes))
-    low, high = scores[np.searchsorted(weights, [TAIL, 1 - TAIL])]
-    if low == high:  # almost constant: a bin around the value, whatever its size
-        margin = max(abs(low) * 1e-3, 1e-6)
-        low, high = low - margin, high + margin
-    return np.linspace(low, high, BINS + 1)
+    weights = sum(counts / counts.sum() for counts in classes) / len(classes)
+    return np.linspace(*robust_range(scores, weights, TAIL), BINS + 1)
 
 
 def _classes(histogram: ScoreHistogram) -> list[tuple[str, np.ndarray, str]]:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmosr.analysis.clusters import bhattacharyya_coefficient, davies_bouldin
-from mmosr.analysis.figures import DEFINITIONS, compute_figures
+from mmosr.analysis.figures import FIGURE_DEFINITIONS, compute_figures
 from mmosr.analysis.images import ImageSubset
 from mmosr.analysis.jacobian import NormEstimate
 from mmosr.analysis.representation import Measured, Paths
@@ -39,7 +39,7 @@ def measured(images: slice = slice(None), **changes) -> Measured:
 
 def test_by_hand():
     found = compute_figures(measured())
-    assert list(found) == list(DEFINITIONS)
+    assert list(found) == list(FIGURE_DEFINITIONS)
     expected = {
         "jacobian_norm_known": 2,
         "jacobian_norm_unknown": 3,
@@ -107,9 +107,9 @@ def test_along_paths():
 def test_known_images_alone():
     found = compute_figures(measured(slice(5)))
     undefined = {name for name, figure in found.items() if figure["value"] is None}
-    assert undefined == {name for name in DEFINITIONS if name.startswith(("inter", "bhatt"))} - {
-        "inter_class_distance"
-    } | {
+    assert undefined == {
+        name for name in FIGURE_DEFINITIONS if name.startswith(("inter", "bhatt"))
+    } - {"inter_class_distance"} | {
         "jacobian_norm_unknown",
         "jacobian_norm_difference",
         "jacobian_norm_auroc",

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmosr.analysis import draw_pairs, exact_squared_norm, interpolate, path_length, space_function
+from mmosr.analysis import (
+    exact_squared_norm,
+    interpolate,
+    path_length,
+    sample_pairs,
+    space_function,
+)
 from mmosr.utils import InputError
 from tests.classification.toy import build, images
 
@@ -14,7 +20,7 @@ LABELS = np.array([0, -1, 2, 2, 1, -1, 0, 2])
 
 
 def test_pairs_are_of_different_known_classes_equally_often():
-    pairs = draw_pairs(LABELS, 300, seed=0)
+    pairs = sample_pairs(LABELS, 300, seed=0)
     assert pairs.shape == (300, 2)
     found = LABELS[pairs]
     assert (found >= 0).all()
@@ -26,14 +32,14 @@ def test_pairs_are_of_different_known_classes_equally_often():
     forward = sum(first < second for first, second in found)
     assert 110 < forward < 190  # both directions
     assert set(pairs[found == 2]) == {2, 3, 7}  # every image of a class
-    np.testing.assert_array_equal(pairs, draw_pairs(LABELS, 300, seed=0))
-    assert (pairs != draw_pairs(LABELS, 300, seed=1)).any()
-    assert draw_pairs(LABELS, 0, seed=0).shape == (0, 2)
+    np.testing.assert_array_equal(pairs, sample_pairs(LABELS, 300, seed=0))
+    assert (pairs != sample_pairs(LABELS, 300, seed=1)).any()
+    assert sample_pairs(LABELS, 0, seed=0).shape == (0, 2)
 
 
 def test_pairs_need_two_classes():
     with pytest.raises(InputError, match="two known classes"):
-        draw_pairs(np.array([1, 1, -1]), 1, seed=0)
+        sample_pairs(np.array([1, 1, -1]), 1, seed=0)
 
 
 def test_ends_are_the_images_and_so_are_their_norms():

@@ -160,7 +160,7 @@ class ClsHeadContract:
             expected = -(mixed * head(feats()).log_softmax(1)).sum(1).mean()
             torch.testing.assert_close(loss, expected)
         else:
-            with pytest.raises(InputError, match="needs one class an image: remove MixUp"):
+            with pytest.raises(InputError, match="needs one class per image: remove MixUp"):
                 head.loss(feats(), samples)
 
     def test_state_dict_round_trip(self, labels):

@@ -75,7 +75,7 @@ class TestClassScoresOfTheBackbone:
 class TestSeveralVectors:
     def test_a_choice_is_needed(self):
         message = (
-            "^CACClsHead: the backbone gives 2 feature vectors an image, of 8, 8 channels .*"
+            "^CACClsHead: the backbone gives 2 feature vectors per image, of 8, 8 channels .*"
             "set head.branch='all' with head.in_channels=16, or head.branch=0 to 1 for one"
         )
         distilled = dict(TRANSFORMER, type="DistilledVisionTransformer")
@@ -87,7 +87,7 @@ class TestSeveralVectors:
 
     def test_conformer(self):
         backbone = dict(type="Conformer", arch="tiny", drop_path_rate=0.0)
-        with pytest.raises(InputError, match="2 feature vectors an image, of 256, 384 channels"):
+        with pytest.raises(InputError, match="2 feature vectors per image, of 256, 384 channels"):
             loss_of(model(backbone, 384), 224)
         assert torch.isfinite(loss_of(model(backbone, 640, branch="all"), 224))
 

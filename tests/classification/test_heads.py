@@ -182,7 +182,7 @@ class TestMethodClsHead:
 @pytest.mark.parametrize("mixing", [dict(type="Mixup", alpha=0.8), dict(type="CutMix", alpha=1.0)])
 @pytest.mark.parametrize("head", ["lgmm", "cac", "movr", "rpl", "cpn"])
 def test_mixing_augmentations_are_refused_when_the_model_is_built(head, mixing):
-    with pytest.raises(InputError, match="ClsHead with .* needs one class an image: remove MixUp"):
+    with pytest.raises(InputError, match="ClsHead with .* needs one class per image: remove MixUp"):
         build(head, train_cfg=dict(augments=mixing))
     model = build("linear", train_cfg=dict(augments=mixing), data_preprocessor=dict(num_classes=4))
     data = dict(inputs=list(images(4)), data_samples=labelled(random_labels(4)))

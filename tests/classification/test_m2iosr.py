@@ -122,7 +122,7 @@ class TestModel:
 
     def test_mixing_augmentations_are_refused(self):
         augments = dict(augments=[dict(type="Mixup", alpha=0.8)])
-        with pytest.raises(InputError, match="M2IOSR needs one class an image: remove MixUp"):
+        with pytest.raises(InputError, match="M2IOSR needs one class per image: remove MixUp"):
             build(
                 train_cfg=augments,
                 data_preprocessor=dict(num_classes=C),

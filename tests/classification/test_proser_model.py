@@ -149,7 +149,7 @@ class TestBadConfigs:
 
     @pytest.mark.parametrize("layer", [None, "", "layer2"])
     def test_no_such_layer(self, layer):
-        with pytest.raises(InputError, match=f"is no submodule of it: {self.LAYERS}"):
+        with pytest.raises(InputError, match=f"is not a submodule of it: {self.LAYERS}"):
             build(mix_at=layer)
 
     @pytest.mark.parametrize(("layer", "times"), [("act", 3), ("stages", 0)])
@@ -176,7 +176,7 @@ class TestBadConfigs:
 
     def test_mixing_augmentations(self):
         augments = dict(augments=[dict(type="Mixup", alpha=0.8)])
-        with pytest.raises(InputError, match="needs one class an image: remove MixUp"):
+        with pytest.raises(InputError, match="needs one class per image: remove MixUp"):
             build(train_cfg=augments, data_preprocessor=dict(num_classes=C))
 
     def test_rotation_head(self):

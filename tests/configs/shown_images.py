@@ -3,7 +3,7 @@
 import torch
 from mmpretrain.registry import DATASETS, MODELS
 
-from mmosr.datasets.seeded_draws import Draw
+from mmosr.datasets.seeded_draws import SeededIndex
 
 from .protocol_files import identity
 
@@ -27,7 +27,7 @@ def at_the_network(items, cfg):
 
 def shown(dataset, cfg, size):
     """``{(data set, class, number): label}`` of what reaches the network, by its pixels."""
-    items = [dataset[Draw(index, index)] for index in range(len(dataset))]
+    items = [dataset[SeededIndex(index, index)] for index in range(len(dataset))]
     images, labels = at_the_network(items, cfg)
     assert images.shape[1:] == (3, size, size)
     return pictures(images, labels)

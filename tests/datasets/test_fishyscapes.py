@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mmosr.datasets import FishyscapesStaticDataset
-from mmosr.datasets.fishyscapes import compose_static
+from mmosr.datasets.fishyscapes import AddFishyscapesOverlay, compose_static
 from mmosr.utils import InputError
 
 from .anomaly_contract import NAMES, SIZE, AnomalyContract, write_picture
-from .contract import write_label
+from .contract import LOAD, write_label
 
 VALUES = {0: 0, 1: 254, 255: 255}
 
@@ -38,7 +38,7 @@ class TestOfficial(LostAndFoundContract):
 
     def test_images_of_one_split_alone(self, root):
         self.image_path(root, NAMES[1]).unlink()
-        self.fails(root, "1 of 3 label files .*of both the train and the test split")
+        self.fails(root, "1 of 3 label files .*of all its splits")
 
     def test_images_are_missing(self, root):
         (root.parent / "lost_and_found").rename(root.parent / "laf")
@@ -134,6 +134,98 @@ class TestStaticSideBySide(StaticContract):
     label = "{name}_labels.png"
 
 
+class TestStaticOverlays(StaticContract):
+    """Labels, overlays and the images of Cityscapes, as prepare.py puts them together."""
+
+    layout = "official"
+    label = "000{index}_{name}_labels.png"
+
+    def label_path(self, root, name):
+        index = NAMES.index(name) if name in NAMES else 9
+        return root / self.label.format(index=index, name=name)
+
+    def overlay_path(self, root, name):
+        label = self.label_path(root, name)
+        return label.with_name(label.name.replace("labels.png", "rgb.npz"))
+
+    def image_path(self, root, name, suffix=None):
+        return root / "leftImg8bit" / f"{name}_leftImg8bit{suffix or self.suffix}"
+
+    def finish(self, root):
+        super().finish(root)
+        for name in NAMES:
+            np.savez_compressed(self.overlay_path(root, name), rgb=np.zeros((*SIZE, 3), np.int16))
+
+    def overlay(self):
+        """Differences of every kind, some of which leave 0 .. 255."""
+        return np.random.default_rng(5).integers(-255, 256, (*SIZE, 3), dtype=np.int16)
+
+    def test_objects_are_added_as_soon_as_the_image_is_loaded(self, root):
+        np.savez(self.overlay_path(root, NAMES[1]), rgb=self.overlay())
+        expected = np.clip(60 + self.overlay().astype(int), 0, 255)[..., ::-1]  # BGR
+        for options in ({}, {"to_float32": True}):
+            load = dict(type="LoadImageFromFile", **options)
+            dataset = self.build(root, pipeline=[load, *LOAD[1:]])
+            assert dataset.get_data_info(1)["overlay_path"] == str(
+                self.overlay_path(root, NAMES[1])
+            )
+            inputs = dataset[1]["inputs"].numpy()
+            np.testing.assert_array_equal(inputs, expected.transpose(2, 0, 1))
+            assert inputs.dtype == (np.float32 if options else np.uint8)
+        assert (self.build(root)[0]["inputs"] == 20).all()
+
+    @pytest.mark.parametrize("number", ["", "0001_extra"])
+    def test_one_overlay_for_each_label(self, root, number):
+        path = self.overlay_path(root, NAMES[1])
+        if number:
+            (root / "old").mkdir()
+            path = root / "old" / f"{number}_rgb.npz"
+            path.write_bytes(b"")
+            self.fails(root, f"0001_.*_labels.png needs one overlay 0001_.*found .* and {path}")
+        else:
+            path.unlink()
+            self.fails(root, "0001_.*_labels.png needs one overlay 0001_.*_rgb.npz, found none")
+
+    def test_without_overlays_the_layout_is_another(self, root):
+        for name in NAMES:
+            self.overlay_path(root, name).unlink()
+            write_picture(root / self.label_path(root, name).name.replace("labels", "rgb"), 0)
+        assert self.build(root).layout == "beside"
+
+    def test_images_of_cityscapes(self, root):
+        (root / "leftImg8bit").rename(root.parent / "leftImg8bit")
+        self.fails(root, "images of Cityscapes are missing: '.*/cityscapes/leftImg8bit'")
+        assert len(self.build(root, cityscapes=root.parent)) == 3
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda path: path.write_bytes(b"no archive"),
+            lambda path: path.write_bytes(path.read_bytes()[:-40]),
+            lambda path: path.write_bytes(b""),
+            lambda path: np.savez(path, image=np.zeros(3)),
+            lambda path: np.savez(path, rgb=np.array([None])),
+            lambda path: np.savez(path, rgb=np.zeros((2, 2, 3), np.int16)),
+        ],
+    )
+    def test_broken_overlay(self, root, spoil):
+        path = self.overlay_path(root, NAMES[1])
+        np.savez_compressed(path, rgb=self.overlay())
+        spoil(path)
+        with pytest.raises(InputError, match=f"overlay {path}"):
+            self.build(root)[1]
+
+    def test_the_first_step_has_to_load_the_image(self, root):
+        dataset = self.build(root, pipeline=LOAD[1:])
+        with pytest.raises(InputError, match="the first step of the pipeline loads no image"):
+            dataset[0]
+
+
+def test_items_without_an_overlay_stay():
+    image = np.full((*SIZE, 3), 7, np.uint8)
+    assert AddFishyscapesOverlay().transform(dict(img=image))["img"] is image
+
+
 def test_download_of_static_is_refused(tmp_path):
     name = "0003_frankfurt_000001_034047"
     np.savez_compressed(tmp_path / f"{name}_rgb.npz", rgb=np.zeros((*SIZE, 3), np.int16))
@@ -141,8 +233,9 @@ def test_download_of_static_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         FishyscapesStaticDataset(tmp_path, version=2)
     assert str(caught.value) == (
-        f"FishyscapesStaticDataset: folder '{tmp_path}' holds overlays, not images: run python "
-        "tools/dataset_converters/prepare.py fishyscapes_static SRC DST --version 2; "
+        f"FishyscapesStaticDataset: {tmp_path / 'VERSION.json'} is missing, so the version of the "
+        "data is not known: run python tools/dataset_converters/prepare.py fishyscapes_static SRC "
+        'DST --version 2, or write {"version": V} there for a download or a re-packed tree; '
         "see docs/data.md"
     )
 

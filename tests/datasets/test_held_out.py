@@ -232,10 +232,10 @@ class TestErrors:
             ("CamvidDataset", "did you mean .*CamVidDataset"),
             ("qqqq", "no dataset 'qqqq'; host takes a class name of mmseg"),
             ("nowhere.Dataset", r"no dataset 'nowhere\.Dataset'"),
-            ("LEVIRCDDataset", "host LEVIRCDDataset is no mmseg dataset for semantic segm"),
-            ("ConcatDataset", "host ConcatDataset is no mmseg dataset"),
-            ("HeldOutDataset", "host held_out_dataset is no mmseg dataset"),
-            (3, "host 3 is no mmseg dataset"),
+            ("LEVIRCDDataset", "host LEVIRCDDataset is not an mmseg dataset for semantic segm"),
+            ("ConcatDataset", "host ConcatDataset is not an mmseg dataset"),
+            ("HeldOutDataset", "host held_out_dataset is not an mmseg dataset"),
+            (3, "host 3 is not an mmseg dataset"),
         ],
     )
     def test_host(self, name, message):

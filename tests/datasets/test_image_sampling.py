@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmosr.datasets.image_sampling import draw_sample, validation_share
+from mmosr.datasets.image_sampling import sample_images, validation_share
 from mmosr.utils import InputError
 
 LABELS = np.random.default_rng(0).permutation(np.repeat([0, 3, 4], [10, 25, 7]))
@@ -62,22 +62,22 @@ def test_class_would_be_empty():
 
 
 def test_sample():
-    chosen = draw_sample(100, 30, 4)
+    chosen = sample_images(100, 30, 4)
     assert len(np.unique(chosen)) == 30 and (np.diff(chosen) > 0).all()
     assert chosen.min() >= 0 and chosen.max() < 100
-    np.testing.assert_array_equal(chosen, draw_sample(100, 30, 4))
-    assert (chosen != draw_sample(100, 30, 5)).any()
-    np.testing.assert_array_equal(draw_sample(7, 7), np.arange(7))
+    np.testing.assert_array_equal(chosen, sample_images(100, 30, 4))
+    assert (chosen != sample_images(100, 30, 5)).any()
+    np.testing.assert_array_equal(sample_images(7, 7), np.arange(7))
 
 
 @pytest.mark.parametrize("num", [0, 8, -1])
 def test_sample_out_of_range(num):
     with pytest.raises(InputError, match=f"{num} of 7 images cannot be drawn: choose 1 to 7"):
-        draw_sample(7, num)
+        sample_images(7, num)
 
 
 def test_negative_seed():
     with pytest.raises(InputError, match="seed -1 is negative"):
-        draw_sample(7, 3, -1)
+        sample_images(7, 3, -1)
     with pytest.raises(InputError, match="seed -1 is negative"):
         validation_share(LABELS, 0.5, -1)

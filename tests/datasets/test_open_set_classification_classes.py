@@ -110,10 +110,13 @@ class TestClasses:
     @pytest.mark.parametrize(
         "kwargs, message",
         [
-            (dict(known_classes=["dgo"]), "known_classes names 'dgo', which is no class.*airplane"),
+            (
+                dict(known_classes=["dgo"]),
+                "known_classes names 'dgo', which is not a class.*airplane",
+            ),
             (dict(unknown_classes=[10]), r"unknown_classes names 10.* \(ids 0 to 9\)"),
             (dict(unknown_classes=[-1]), "unknown_classes names -1"),
-            (dict(known_classes=[2.0]), "known_classes names 2.0, which is no class"),
+            (dict(known_classes=[2.0]), "known_classes names 2.0, which is not a class"),
             (dict(known_classes=["dog", 5]), "known_classes names dog twice"),
             (dict(unknown_classes=list(range(10))), "no class is known"),
             (dict(class_split="protocol_a/cifar11"), "did you mean protocol_a/cifar10"),
@@ -121,7 +124,7 @@ class TestClasses:
             (dict(class_split="protocol_a/tinyimagenet"), "has 10 classes.*TinyImageNet with 200"),
             (dict(host="CustomDatset"), "no dataset 'CustomDatset'; did you mean CustomDataset"),
             (dict(host="CityscapesDataset"), "there is no dataset 'CityscapesDataset'"),
-            (dict(host="ConcatDataset"), "ConcatDataset is no mmpretrain dataset for image"),
+            (dict(host="ConcatDataset"), "ConcatDataset is not an mmpretrain dataset for image"),
             (dict(data_prefix="train/dog"), "Found 0 files"),
         ],
     )

@@ -31,7 +31,7 @@ def test_errors(tmp_path):
     path = tmp_path / "test_32x32.mat"
     images = np.zeros((32, 32, 3, 4), np.uint8)
     for content, message in (
-        ({"X": images}, "no MATLAB file with X and y"),
+        ({"X": images}, "not a MATLAB file with X and y"),
         ({"X": images, "y": np.ones((3, 1))}, "3 labels: expected"),
         ({"X": images, "y": np.zeros((4, 1))}, "4 labels: expected .* of 1 to 10"),
         ({"X": images, "y": np.full((4, 1), 11)}, "expected .* of 1 to 10"),
@@ -43,5 +43,5 @@ def test_errors(tmp_path):
     whole = path.read_bytes()
     for content in (b"not a MATLAB file", b"not a MATLAB file" * 200, whole[:-3000], b""):
         path.write_bytes(content)
-        with pytest.raises(InputError, match=r"test_32x32\.mat is no MATLAB file"):
+        with pytest.raises(InputError, match=r"test_32x32\.mat is not a MATLAB file"):
             SVHN(str(tmp_path), split="test")

@@ -10,6 +10,7 @@ from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
 from mmosr.datasets import LoadOpenSetAnnotations
+from mmosr.datasets.transforms import label_meanings, label_table
 from mmosr.utils import InputError
 
 
@@ -295,3 +296,13 @@ def test_every_damaged_file_is_loaded_or_refused_by_name(path):
 def test_folder_instead_of_a_file(tmp_path):
     with pytest.raises(InputError, match="cannot be read as an image"):
         load(tmp_path, num_classes=3)
+
+
+def test_meanings_by_the_rule_of_mmseg():
+    known = {index: index for index in range(3)}
+    assert label_meanings(label_table(False, None), 3) == {**known, 254: 254, 255: 255}
+    reduced = {0: 255, 1: 0, 2: 1, 3: 2, 255: 255}
+    assert label_meanings(label_table(True, None), 3) == reduced
+    table = label_table(False, {0: 1, 1: 254, 2: 255, 3: -1, 4: 0})
+    mapped = {0: 1, 1: 254, 2: 255, 3: 255, 4: 0, 254: 254, 255: 255}
+    assert label_meanings(table, 2) == mapped

@@ -92,7 +92,7 @@ def test_never_in_training(tmp_path, role):
 @pytest.mark.parametrize(
     "kwargs, message",
     [
-        (dict(unknown_classes=["zebra"]), "unknown_classes names 'zebra', which is no class"),
+        (dict(unknown_classes=["zebra"]), "unknown_classes names 'zebra', which is not a class"),
         (dict(unknown_classes=[]), "there is no image of the unknown classes"),
         (dict(num=31), "31 of 30 images cannot be drawn"),
         (dict(class_split="cac_ccr/cifar100"), "has 10 classes.*CIFAR100 with 100"),

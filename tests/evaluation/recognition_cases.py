@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mmosr.evaluation import recognition
+
 # By increasing score: right, unknown, (right, unknown) tied, wrong, right, unknown.
 SCORES = np.array([1, 2, 3, 3, 4, 5, 6.0])
 TRUTH = np.array([0, -1, 1, -1, 2, 2, -1])
@@ -17,6 +19,16 @@ def random_case(seed, count=400, classes=5, decimals=1):
     )
     scores = rng.normal(size=count) + (truth == -1) + 0.5 * (predictions != truth)
     return np.round(scores, decimals), predictions, truth
+
+
+def ccr_at_fpr(scores, predictions, truth, rate):
+    """The rate of one curve."""
+    return recognition.ccr_at_fpr(*recognition.ccr_curve(scores, predictions, truth)[:2], rate)
+
+
+def oscr(scores, predictions, truth):
+    """The area of one curve."""
+    return recognition.oscr(*recognition.ccr_curve(scores, predictions, truth)[:2])
 
 
 def loop_oscr(scores, predictions, truth):

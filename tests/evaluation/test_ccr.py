@@ -8,9 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from mmosr.evaluation.recognition import ccr_at_fpr, ccr_curve, oscr
+from mmosr.evaluation.recognition import ccr_curve
 
-from .recognition_cases import PREDICTIONS, SCORES, TRUTH, loop_oscr, random_case
+from .recognition_cases import (
+    PREDICTIONS,
+    SCORES,
+    TRUTH,
+    ccr_at_fpr,
+    loop_oscr,
+    oscr,
+    random_case,
+)
 
 
 def loop_curve(scores, predictions, truth):

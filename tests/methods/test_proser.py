@@ -203,7 +203,7 @@ class TestPairs:
         met = torch.zeros(len(self.LABELS), len(self.LABELS), dtype=torch.bool)
         torch.manual_seed(0)
         for _ in range(600):
-            pairs = MixedPairs.draw(self.LABELS, 1.0)
+            pairs = MixedPairs.sample(self.LABELS, 1.0)
             index = torch.arange(len(self.LABELS))
             assert (self.LABELS[index] != self.LABELS[pairs.partner])[pairs.mixed].all()
             assert torch.equal(pairs.partner[~pairs.mixed], index[~pairs.mixed])
@@ -216,7 +216,7 @@ class TestPairs:
     @pytest.mark.parametrize("alpha", [0.3, 1.0, 2.0])
     def test_share_is_drawn_from_a_beta_distribution(self, alpha):
         torch.manual_seed(0)
-        shares = [MixedPairs.draw(self.LABELS, alpha).share for _ in range(2000)]
+        shares = [MixedPairs.sample(self.LABELS, alpha).share for _ in range(2000)]
         assert stats.kstest(shares, "beta", (alpha, alpha)).pvalue > 0.01
 
     @pytest.mark.parametrize("shape", [(), (2, 3)])
@@ -231,13 +231,13 @@ class TestPairs:
         assert torch.equal(found[1], hidden[1])
 
     def test_one_class(self):
-        pairs = MixedPairs.draw(torch.full((6,), 2), 1.0)
+        pairs = MixedPairs.sample(torch.full((6,), 2), 1.0)
         hidden = torch.randn(6, 5)
         assert not pairs.mixed.any() and torch.equal(pairs.mix(hidden), hidden)
 
     @pytest.mark.parametrize("count", [0, 1])
     def test_too_few(self, count):
-        pairs = MixedPairs.draw(torch.zeros(count, dtype=torch.long), 1.0)
+        pairs = MixedPairs.sample(torch.zeros(count, dtype=torch.long), 1.0)
         assert pairs.mixed.tolist() == [False] * count
         assert pairs.mix(torch.ones(count, 5)).shape == (count, 5)
 
@@ -245,7 +245,7 @@ class TestPairs:
         drawn = []
         for seed in (3, 3, 4):
             torch.manual_seed(seed)
-            drawn.append(MixedPairs.draw(self.LABELS, 1.0))
+            drawn.append(MixedPairs.sample(self.LABELS, 1.0))
         assert drawn[0].share == drawn[1].share != drawn[2].share
         assert torch.equal(drawn[0].partner, drawn[1].partner)
         assert not torch.equal(drawn[0].partner, drawn[2].partner)

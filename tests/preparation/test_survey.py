@@ -6,7 +6,7 @@ import numpy as np
 from mmengine.registry import DATASETS
 
 from mmosr.preparation import check_data_set
-from mmosr.preparation.survey import label_meanings, missing_counterparts, survey, unused_files
+from mmosr.preparation.survey import missing_counterparts, survey, unused_files
 
 from .downloads import SIZE, write_label, write_picture
 
@@ -31,15 +31,6 @@ class TestSurvey:
         assert found.count(255) == (stack >= 200).sum()
         assert found.count() == (stack == 0).sum() + (stack == 7).sum()
         assert found.wrong == {item["seg_map_path"]: [33] for item in items}
-
-    def test_meanings_by_the_rule_of_mmseg(self):
-        known = {index: index for index in range(3)}
-        item = dict(reduce_zero_label=False, label_map=None)
-        assert label_meanings(item, 3) == {**known, 254: 254, 255: 255}
-        item = dict(reduce_zero_label=True, label_map=None)
-        assert label_meanings(item, 3) == {0: 255, 1: 0, 2: 1, 3: 2, 255: 255}
-        item = dict(reduce_zero_label=False, label_map={0: 1, 1: 254, 2: 255, 3: -1, 4: 0})
-        assert label_meanings(item, 2) == {0: 1, 1: 254, 2: 255, 3: 255, 4: 0, 254: 254, 255: 255}
 
     def test_host_without_label_values(self, tmp_path):
         config = tmp_path / "mine.py"

@@ -68,7 +68,8 @@ def test_missing_sources(tmp_path):
         "prepare", "fishyscapes_static", raw, data, "--images", tmp_path / "cityscapes",
         "--version", 3,
     )  # fmt: skip
-    assert status == 1 and error.startswith("error: fishyscapes_static: 1 of 6 files are missing: ")
+    assert status == 1 and error.startswith("error: FishyscapesStaticDataset: ")
+    assert "0001_frankfurt_000001_000294_labels.png needs one overlay " in error
     assert "0001_frankfurt_000001_000294_rgb.npz" in error and not data.exists()
 
 

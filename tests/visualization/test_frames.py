@@ -10,11 +10,11 @@ import pytest
 from mmosr.utils import InputError
 from mmosr.visualization import draw_heatmap
 from mmosr.visualization.frames import (
+    BACKGROUND,
     IGNORED_COLORS,
-    KNOWN_COLOR,
     OUTLINE_COLOR,
     TITLES,
-    UNKNOWN_COLOR,
+    UNKNOWN_RGB,
     Frame,
     draw_frames,
     draw_truth,
@@ -57,8 +57,8 @@ def test_small_frames_keep_their_pixels(tmp_path):
 def test_ground_truth_colors_and_outline(tmp_path):
     _, frame = _frame(tmp_path)
     _, truth, _, overlay = frame_panels(frame, -2, 2)
-    assert (truth[20:30, 40:60] == UNKNOWN_COLOR).all()
-    assert (truth[40:] == KNOWN_COLOR).all()
+    assert (truth[20:30, 40:60] == UNKNOWN_RGB).all()
+    assert (truth[40:] == BACKGROUND).all()
     assert {tuple(color) for color in truth[:10].reshape(-1, 3).tolist()} == set(IGNORED_COLORS)
     for picture in (truth, overlay):
         lines = (picture == OUTLINE_COLOR).all(axis=2)
@@ -85,7 +85,7 @@ def test_outline_leaves_its_argument_and_an_empty_mask_alone():
 def test_unknown_wins_over_ignored():
     unknown, ignored = np.array([[True, False, False]]), np.array([[True, True, False]])
     colors = draw_truth(unknown, ignored)[0].tolist()
-    assert colors == [list(UNKNOWN_COLOR), list(IGNORED_COLORS[0]), list(KNOWN_COLOR)]
+    assert colors == [list(UNKNOWN_RGB), list(IGNORED_COLORS[0]), list(BACKGROUND)]
 
 
 def test_a_large_frame_is_scaled_down_and_a_single_unknown_pixel_stays(tmp_path):
@@ -101,9 +101,9 @@ def test_a_large_frame_is_scaled_down_and_a_single_unknown_pixel_stays(tmp_path)
     assert picture.shape == (80, 320, 3)
     assert picture[40, 100].tolist() == [0, 0, 0]
     assert picture[40, 250].tolist() == [10, 200, 30]
-    unknown = np.argwhere((truth == UNKNOWN_COLOR).all(axis=2))
+    unknown = np.argwhere((truth == UNKNOWN_RGB).all(axis=2))
     assert unknown.tolist() == [[40, 80]]
-    assert truth[10, 200].tolist() == list(KNOWN_COLOR)
+    assert truth[10, 200].tolist() == list(BACKGROUND)
     assert tuple(truth[10, 250].tolist()) in IGNORED_COLORS
     np.testing.assert_array_equal(heatmap[40, 10], draw_heatmap(np.zeros((1, 1)), 0, 5)[0, 0])
     np.testing.assert_array_equal(heatmap[40, 310], draw_heatmap(np.full((1, 1), 5), 0, 5)[0, 0])
@@ -134,7 +134,7 @@ def test_figure_has_one_range_captions_and_titles(tmp_path):
     assert bar.get_ylim() == (-3, 5)
     (key,) = figure.legends
     assert [text.get_text() for text in key.get_texts()] == ["known", "unknown", "ignored"]
-    assert key.get_patches()[1].get_facecolor()[:3] == pytest.approx(np.array(UNKNOWN_COLOR) / 255)
+    assert key.get_patches()[1].get_facecolor()[:3] == pytest.approx(np.array(UNKNOWN_RGB) / 255)
     tops = [text.get_position()[1] for text in figure.texts]
     assert tops == sorted(tops, reverse=True)
 

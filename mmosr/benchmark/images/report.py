@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from rich import box
@@ -18,10 +17,8 @@ from mmosr.runs.files import atomic_write
 from mmosr.runs.terminal import report_console
 
 from .job import write_json
+from .result import ProtocolRun
 from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
-
-if TYPE_CHECKING:
-    from .run import ProtocolRun
 
 COLUMNS = (
     "protocol",

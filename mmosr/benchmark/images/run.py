@@ -7,7 +7,6 @@ import itertools
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +27,8 @@ from .job import Job, check_start, describe, start, trial_folder
 from .launch import LOG, launch
 from .protocols import ImageProtocol, load_image_protocol
 from .report import write_report
+from .result import ProtocolRun
 from .trained import check_data_of, find_trained
-
-
-@dataclass
-class ProtocolRun:
-    """What a run of :func:`run_protocol` has given.
-
-    Args:
-        protocol: The protocol.
-        results: By method and trial, the content of ``result.json``. A trial is called by its
-            number, or as ``'0 seed 1'`` where seeds were given.
-        failures: By method and trial, one line.
-        written: Files of the report.
-    """
-
-    protocol: ImageProtocol
-    results: dict[str, dict[int | str, dict]] = field(default_factory=dict)
-    failures: dict[str, dict[int | str, str]] = field(default_factory=dict)
-    written: list[Path] = field(default_factory=list)
 
 
 def run_protocol(

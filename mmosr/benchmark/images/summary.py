@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .job import versions
-
-if TYPE_CHECKING:
-    from .run import ProtocolRun
+from .result import ProtocolRun
 
 ACCURACY = "accuracy/"
 # Shown beside a protocol's own figures where there is one.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import numpy as np
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
@@ -18,9 +19,11 @@ from mmosr.apis.image_loading import check_image
 from mmosr.config.checks import check_data
 from mmosr.config.loading import load_config
 from mmosr.config.pipelines import labelled_pipeline
+from mmosr.datasets.fishyscapes import add_overlay, with_overlays
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.utils import InputError
 from mmosr.utils.resources import resource
+from mmosr.visualization.pictures import read_image
 
 from .protocols import Protocol, custom_protocol, load_protocol
 
@@ -126,7 +129,8 @@ class BenchmarkData(Dataset):
     """The images of a benchmark with their labels, as the model takes them.
 
     The steps are those of the model's test, with the labels loaded last and by
-    ``mmosr.LoadOpenSetAnnotations``: they keep their full size and their values are checked.
+    ``mmosr.LoadOpenSetAnnotations``: they keep their full size and their values are checked. The
+    objects of Fishyscapes Static are added to each image as soon as it is loaded.
 
     Args:
         benchmark: From :func:`find_benchmarks`.
@@ -143,7 +147,7 @@ class BenchmarkData(Dataset):
         what = f"data set '{self.name}'"
         check_data({what: self.config}, [what])
         self._dataset = self._build(what)
-        self._steps = Compose(labelled_pipeline(loaded.steps))
+        self._steps = Compose(with_overlays(labelled_pipeline(loaded.steps)))
         # One whole pass over the file names, which are few bytes each.
         infos = map(self._dataset.get_data_info, range(len(self._dataset)))
         self.images = [os.fspath(info["img_path"]) for info in infos]
@@ -169,6 +173,16 @@ class BenchmarkData(Dataset):
         """Whether the known classes are those of a model, so that mIoU means something."""
         anomaly_only = self._dataset.metainfo.get("anomaly_only", False)
         return not anomaly_only and bool(classes) and self.classes == tuple(classes)
+
+    def picture(self, index: int) -> np.ndarray:
+        """An image as it is tested, (H, W, 3) RGB, for people.
+
+        Raises:
+            InputError: The image cannot be read.
+        """
+        info = self._dataset.get_data_info(index)
+        image = read_image(info["img_path"])
+        return add_overlay(image, info["overlay_path"]) if "overlay_path" in info else image
 
     def __len__(self) -> int:
         return len(self.images)

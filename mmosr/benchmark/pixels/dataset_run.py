@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -240,6 +241,7 @@ class DatasetRun:
             label=self._maps.label(row.index),
             score=self._maps.score(row.index, score),
             caption=f"{image.stem}: AP {100 * row.figures[score]['AP']:.1f} %",
+            read=partial(self.data.picture, row.index),
         )
 
 

@@ -216,12 +216,36 @@ def sub_quad(quad: np.ndarray, u0, u1, v0, v1) -> np.ndarray:
     return bottom * (1 - v) + top * v
 
 
-def smooth_noise(rng: np.random.Generator, size: tuple[int, int], cells: int) -> np.ndarray:
-    """Standard normal noise ``size`` whose spots are about 1 / ``cells`` of the height wide."""
-    rows = max(2, cells)
-    columns = max(2, round(cells * size[1] / size[0]))
-    grid = rng.standard_normal((rows, columns), dtype=np.float32)
-    return cv2.resize(grid, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+def rotation(angle: float) -> np.ndarray:
+    """The matrix ``(2, 2)`` that turns points ``(n, 2)`` on its left by ``angle`` radians."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+
+
+def shrunk(polygon: np.ndarray, share: float) -> np.ndarray:
+    """The polygon ``(n, 2)``, ``share`` times as large around the mean of its corners."""
+    middle = polygon.mean(axis=0)
+    return (polygon - middle) * share + middle
+
+
+def smooth_noise(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    cells: int,
+    columns: int | None = None,
+    dtype: type = np.float32,
+) -> np.ndarray:
+    """Standard normal noise ``size``, float32, interpolated from a coarse grid.
+
+    Args:
+        rng: Source of the randomness.
+        size: Height and width.
+        cells: Rows of the grid, at least 2.
+        columns: Columns of the grid. Default: as many as make its cells square, at least 2.
+        dtype: In which the noise is drawn: float32 and float64 take other numbers.
+    """
+    columns = columns or max(2, round(cells * size[1] / size[0]))
+    grid = rng.standard_normal((cells, columns), dtype).astype(np.float32, copy=False)
+    return cv2.resize(grid, size[::-1], interpolation=cv2.INTER_CUBIC)
 
 
 def finish(canvas: Canvas, rng: np.random.Generator, dusk: float) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mmosr.utils import UNKNOWN_LABEL
 
-from .drawing import Camera, Canvas, Material
+from .drawing import Camera, Canvas, Material, rotation
 from .objects import ground_shadow
 
 Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -151,11 +151,6 @@ def bar(start, end, wide0: float, wide1: float) -> np.ndarray:
     normal = np.array([-along[1], along[0]]) / 2
     return np.stack([start - normal * wide0, end - normal * wide1, end + normal * wide1,
                      start + normal * wide0])  # fmt: skip
-
-
-def rotation(angle: float) -> np.ndarray:
-    """The matrix ``(2, 2)`` that turns points ``(n, 2)`` on its left by ``angle`` radians."""
-    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
 def turned(parts: list[np.ndarray], angle: float) -> list[np.ndarray]:

@@ -6,8 +6,8 @@ first time. Shapes, patterns and colours are others than those of both.
 
 import numpy as np
 
-from .drawing import ellipse, sub_quad
-from .kinds import Kind, Spot, Texture, bar, hsv, rotation, shaded, upright
+from .drawing import ellipse, rotation, shrunk, sub_quad
+from .kinds import Kind, Spot, Texture, bar, hsv, shaded, upright
 
 DARK, PALE = np.array([45.0, 42.0, 42.0]), np.array([165.0, 170.0, 172.0])
 
@@ -84,9 +84,8 @@ def _dish(rng: np.random.Generator) -> list[np.ndarray]:
 
 def _hollow(spot: Spot, parts: list[np.ndarray]) -> None:
     *_, dish, arm, receiver = parts
-    middle = dish.mean(axis=0)
     spot.canvas.fill([*parts[:3], arm, receiver], DARK, spot.z)
-    spot.canvas.fill((dish - middle) * 0.12 + middle, DARK * 1.5, spot.z)
+    spot.canvas.fill(shrunk(dish, 0.12), DARK * 1.5, spot.z)
 
 
 def _snowman(rng: np.random.Generator) -> list[np.ndarray]:
@@ -120,8 +119,7 @@ def _pin(spot: Spot, parts: list[np.ndarray]) -> None:
     hub = ellipse(parts[1][0], (0.05 * unit, 0.05 * unit), 12)
     folds = [np.stack([vane[0], vane[2], vane[3]]) for vane in parts[1:]]
     for fold in folds:
-        middle = fold.mean(axis=0)
-        spot.canvas.fill((fold - middle) * 0.55 + middle, PALE, spot.z)
+        spot.canvas.fill(shrunk(fold, 0.55), PALE, spot.z)
     spot.canvas.fill(hub, DARK, spot.z)
 
 

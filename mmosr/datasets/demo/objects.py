@@ -8,7 +8,7 @@ things apart.
 import cv2
 import numpy as np
 
-from .drawing import Camera, Canvas, Material, blob, ellipse, sub_quad
+from .drawing import Camera, Canvas, Material, blob, ellipse, shrunk, sub_quad
 
 POLE, LIGHT, SIGN = Material(5, 10, 5), Material(6, 8, 5), Material(7, 8, 5)
 PLANT, CAR = Material(8, 38, 30), Material(13, 8, 10)
@@ -100,7 +100,7 @@ def draw_car(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float,
     canvas.fill(side, colour * sun[0], z)
     canvas.fill(sub_quad(side, 0.02, 0.98, 0.0, 0.12), colour * 0.5, z)
     canvas.fill(wheels, np.array([30, 28, 28]), z)
-    canvas.fill([w.mean(axis=0) + (w - w.mean(axis=0)) * 0.5 for w in wheels], colour * 0.4 + 60, z)
+    canvas.fill([shrunk(wheel, 0.5) for wheel in wheels], colour * 0.4 + 60, z)
     canvas.fill(back, colour * sun[1] * 0.95, z)
     canvas.fill(sub_quad(back, 0.08, 0.92, 0.15, 0.88), glass * 1.15, z)
     canvas.fill(rear, colour * sun[1], z)

@@ -5,7 +5,7 @@ They borrow colours, grain and shading from the known things, and stand on the r
 
 import numpy as np
 
-from .drawing import blob, ellipse, sub_quad
+from .drawing import blob, ellipse, shrunk, sub_quad
 from .kinds import Kind, Spot, Texture, bar, shaded, upright
 from .objects import LEAVES, PAINTS, VIVID, WALLS, box_faces, pick
 
@@ -87,9 +87,8 @@ def _tyre(rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _rim(spot: Spot, parts: list[np.ndarray]) -> None:
-    middle = parts[0].mean(axis=0)
     for share, grey in ((0.62, 25.0), (0.5, 70.0), (0.12, 30.0)):
-        spot.canvas.fill((parts[0] - middle) * share + middle, np.full(3, grey), spot.z)
+        spot.canvas.fill(shrunk(parts[0], share), np.full(3, grey), spot.z)
 
 
 def _cone(rng: np.random.Generator) -> list[np.ndarray]:

@@ -6,7 +6,7 @@ kinds, and as hard to find: half of them are as dull as the street, the others v
 
 import numpy as np
 
-from .drawing import ellipse, sub_quad
+from .drawing import ellipse, shrunk, sub_quad
 from .kinds import Kind, Spot, Texture, bar, hsv, shaded, turned, upright
 
 DARK = np.array([38.0, 36.0, 35.0])
@@ -108,9 +108,8 @@ def _wheelbarrow(rng: np.random.Generator) -> list[np.ndarray]:
 
 def _wheel(spot: Spot, parts: list[np.ndarray]) -> None:
     *_, handle, _, wheel = parts
-    middle = wheel.mean(axis=0)
     spot.canvas.fill(wheel, DARK, spot.z)
-    spot.canvas.fill((wheel - middle) * 0.45 + middle, DARK * 3.5, spot.z)
+    spot.canvas.fill(shrunk(wheel, 0.45), DARK * 3.5, spot.z)
     spot.canvas.fill((handle - handle[0]) * 0.12 + handle[0], DARK, spot.z)
 
 
