@@ -12,13 +12,13 @@ from mmengine.config import Config
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.runs.hashes import content_hash, file_hash
+from mmosr.runs.journal import Journal
 from mmosr.utils import InputError
 
 from .clusters import load_sklearn, nearest_centre
 from .images import ImageSubset, read_images
 from .interpolation import draw_pairs, path_length
 from .jacobian import NormEstimate, to_norm
-from .journal import Journal
 from .measurements import (
     NormSettings,
     class_centres,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .job import versions
+from mmosr.runs.record import versions
 
 if TYPE_CHECKING:
     from .run import ProtocolRun
@@ -88,7 +88,7 @@ def report_content(run: ProtocolRun) -> dict:
         "figures": list(protocol.figures),
         "rules": rules,
         "deviation": SPREAD,
-        "versions": versions(),
+        "versions": versions("mmpretrain"),
         "methods": methods,
         "published": [dataclasses.asdict(row) for row in protocol.published],
     }

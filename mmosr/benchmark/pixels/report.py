@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +12,9 @@ import numpy as np
 
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import ScoreHistogram
-from mmosr.runs.files import atomic_write
+from mmosr.runs.files import write_text
+from mmosr.runs.record import write_json
+from mmosr.runs.tables import write_csv
 from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
 from mmosr.visualization.frames import draw_frames
 
@@ -25,6 +25,7 @@ FORMAT = 1  # of benchmark.json and benchmark.csv; grows when a key changes its 
 CLOSED_SET = ("aAcc", "mIoU", "mAcc")
 BOUNDED = ("AUROC", "AP", "FPR95")
 PIXEL_FIGURES = ("AUROC", "AP", "AUPR-In", "FPR95", "TNR95", "F1", THRESHOLD)
+_IMAGE_COLUMNS = ("image", "score", "known", "unknown")
 _PERCENTILES = (1, 99)  # of the scores that frames are coloured by
 
 
@@ -51,14 +52,14 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
         name: {title: path.relative_to(out).as_posix() for title, path in drawn.items()}
         for name, drawn in pictures.items()
     }
-    report = to_json(results, run)
-    written = [
-        _write(out / "benchmark.json", json.dumps(report, indent=2, allow_nan=False) + "\n"),
-        _write_csv(out / "benchmark.csv", _csv_rows(results, run)),
-        _write(out / "benchmark.md", markdown(results, run, linked)),
-    ]
+    written = [out / f"benchmark.{kind}" for kind in ("json", "csv", "md")]
+    write_json(written[0], to_json(results, run))
+    _write_csv(written[1], _csv_rows(results, run))
+    write_text(written[2], markdown(results, run, linked))
     for result in results:
-        written += _write_images(out / result.name, result), *pictures[result.name].values()
+        path = out / result.name / "per_image.csv"
+        _write_csv(path, _image_rows(result), (*_IMAGE_COLUMNS, *PIXEL_FIGURES))
+        written += path, *pictures[result.name].values()
     return written
 
 
@@ -148,34 +149,18 @@ def _csv_rows(results: Sequence[DatasetResult], run: Mapping) -> list[dict]:
     return rows
 
 
-def _write_images(folder: Path, result: DatasetResult) -> Path:
-    keys = ("image", "score", "known", "unknown")
-    rows = [
+def _image_rows(result: DatasetResult) -> list[dict]:
+    return [
         {
-            **{key: row[key] for key in keys},
+            **{key: row[key] for key in _IMAGE_COLUMNS},
             **in_percent({name: row[name] for name in PIXEL_FIGURES}),
         }
         for row in result.per_image
     ]
-    return _write_csv(folder / "per_image.csv", rows, (*keys, *PIXEL_FIGURES))
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping], columns: Iterable[str] | None = None) -> Path:
-    if columns is None:
-        columns = list(rows[0]) if rows else []
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            plain = {key: _strict(value) for key, value in row.items()}
-            writer.writerow({key: "" if value is None else value for key, value in plain.items()})
-    return path
-
-
-def _write(path: Path, text: str) -> Path:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+def _write_csv(path: Path, rows: list[dict], columns: Sequence[str] | None = None) -> None:
+    write_csv(path, map(_strict, rows), columns, line_end="\n")
 
 
 # --- pictures -----------------------------------------------------------------------------------
@@ -219,7 +204,5 @@ def file_names(scores: Iterable[str]) -> dict[str, str]:
 
 def score_limits(histogram: ScoreHistogram) -> tuple[float, float]:
     """A colour range for all images: the percentiles 1 and 99 of the pixels, apart at least."""
-    samples = np.cumsum(histogram.known + histogram.unknown)
-    ranks = [max(1, math.ceil(samples[-1] * percent / 100)) for percent in _PERCENTILES]
-    low, high = (float(x) for x in histogram.thresholds[np.searchsorted(samples, ranks)])
+    low, high = histogram.percentiles(_PERCENTILES)
     return (low, high) if low < high else (low, low + max(abs(low), 1.0) * 1e-3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -130,26 +131,15 @@ def _by_name(values: list, scores: list[str], names: list[str]) -> dict[str, dic
     return {s: dict(zip(names, v, strict=True)) for s, v in zip(scores, values, strict=True)}
 
 
-class _opened:
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """A part file that is being read; whatever is wrong with it becomes one line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> np.lib.npyio.NpzFile:
-        try:
-            self.file = np.load(self.path)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise self._damaged() from error
-        return self.file
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        self.file.close()
-        if isinstance(error, (OSError, ValueError, KeyError, EOFError, BadZipFile)):
-            raise self._damaged() from error
-
-    def _damaged(self) -> InputError:
-        return InputError(f"'{self.path}' is damaged: remove it and run again with --resume")
+    try:
+        with np.load(path) as file:
+            yield file
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        text = f"'{path}' is damaged: remove it and run again with --resume"
+        raise InputError(text) from error
 
 
 def part_files(folder: Path) -> list[Path]:
