@@ -41,8 +41,8 @@ def score_images(
 ) -> ScoreTable:
     """Score images and write the table as CSV, whole, once all are done.
 
-    Until then finished batches are kept beside it (``OUT.part``), and ``resume`` goes on with them.
-    An image that cannot be read does not stop the others.
+    Until then finished batches are kept beside it (``OUT.part``), and ``resume`` continues with
+    them. An image that cannot be read does not stop the others.
 
     Args:
         inferencer: Gives the scores.

@@ -171,13 +171,12 @@ def _failing_alone(parts: Mapping[str, Fitted]) -> Iterator[dict[str, InputError
 
 def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], names: str) -> int:
     """Show all batches to the parts; return the number of images on all ranks."""
-    total, length = len(loader.dataset), len(loader)
-    start, done, before = time.monotonic(), 0, 0
+    total, start, done, before = len(loader.dataset), time.monotonic(), 0, 0
     batches = iter(loader)
-    for index in range(_PARTS_OF_A_PASS):
-        # As many parts on each rank, however few its batches are: they meet after each.
-        count = _cut(length, index + 1) - _cut(length, index)
-        part = itertools.islice(batches, count)
+    # As many parts on each rank, however few its batches are: they meet after each.
+    cuts = [len(loader) * index // _PARTS_OF_A_PASS for index in range(_PARTS_OF_A_PASS + 1)]
+    for first, last in itertools.pairwise(cuts):
+        part = itertools.islice(batches, last - first)
         done += together(lambda part=part: sum(_show(model, batch, parts) for batch in part))
         everywhere = sum(all_gather_object(done))
         if everywhere > before:
@@ -189,10 +188,6 @@ def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], n
             )
         before = everywhere
     return before
-
-
-def _cut(length: int, index: int) -> int:
-    return length * index // _PARTS_OF_A_PASS
 
 
 def _show(model: nn.Module, data: dict, parts: Mapping[str, Fitted]) -> int:

@@ -16,7 +16,7 @@ class Report:
     Attributes:
         facts: What is there, as pairs of a topic and a text.
         values: Raw label value, meaning, number of pixels, and share of them.
-        problems: What is wrong, each with its mend.
+        problems: What is wrong, each with its fix.
         ready: What is said when nothing is wrong.
     """
 
@@ -28,7 +28,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The last line: ready, or the first problem and its mend."""
+        """The last line: ready, or the first problem and its fix."""
         if not self.problems:
             return f"ready: {self.ready}"
         more = len(self.problems) - 1

@@ -12,6 +12,7 @@ from mmosr.registry import SCORES
 from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.runs.record import read_json, version_differences, versions
 from mmosr.scores import FittedScore
+from mmosr.scores.entries import entry_configs
 from mmosr.utils import InputError
 
 from .job import CONFIG, RESULT
@@ -110,7 +111,6 @@ def _check_scores(source: Config, cfg: Config, folder: Path) -> None:
 
 def _scores(cfg: Config) -> dict[str, dict]:
     """Configs of the scores of a model, by name."""
-    scores = cfg.to_dict()["model"].get("score") or ()
-    scores = [scores] if isinstance(scores, (str, Mapping)) else scores
+    scores = entry_configs(cfg.to_dict()["model"].get("score") or ())
     configs = [dict(type=score) if isinstance(score, str) else dict(score) for score in scores]
     return {config.get("name", config["type"]): config for config in configs}

@@ -12,6 +12,7 @@ from mmosr.apis.image_loading import inference_pipeline
 from mmosr.engine.packaged_weights import checkpoint_file
 from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.runs.record import check_record, differences, versions, write_json
+from mmosr.scores.entries import entry_configs
 from mmosr.utils import InputError
 
 from .data import BenchmarkData
@@ -50,8 +51,7 @@ def describe(
 def _model(config: Config) -> dict:
     """The model without the names of the scores, which are compared by themselves."""
     model = dict(config.model)
-    scores = model.pop("score", None) or []
-    scores = [scores] if isinstance(scores, (str, Mapping)) else scores
+    scores = entry_configs(model.pop("score", None) or ())
     model["score"] = [score for score in scores if isinstance(score, Mapping)]
     return model
 

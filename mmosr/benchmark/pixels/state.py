@@ -20,6 +20,7 @@ from mmosr.runs.files import atomic_write
 from mmosr.utils import InputError
 
 _SHARE_OF_TIME = 0.05  # spent on writing
+_COUNTS = ("keys", "known", "unknown")  # arrays of a histogram
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,8 @@ class Part:
         if counts.areas is not None:
             arrays["areas"] = counts.areas.cpu().numpy()
         for number, histogram in enumerate(counts.histograms.values()):
-            arrays[f"keys_{number}"] = histogram.keys
-            arrays[f"known_{number}"] = histogram.known
-            arrays[f"unknown_{number}"] = histogram.unknown
-            arrays[f"bits_{number}"] = np.int64(histogram.bits)
+            for kind in (*_COUNTS, "bits"):
+                arrays[f"{kind}_{number}"] = getattr(histogram, kind)
         with atomic_write(path) as temporary:
             np.savez(temporary, **arrays)
 
@@ -109,19 +108,14 @@ class Part:
             scores, names = file["scores"].tolist(), file["figure_names"].tolist()
             histograms = {
                 name: ScoreHistogram(
-                    *(file[f"{kind}_{number}"] for kind in ("keys", "known", "unknown")),
-                    int(file[f"bits_{number}"]),
+                    *(file[f"{kind}_{number}"] for kind in _COUNTS), int(file[f"bits_{number}"])
                 )
                 for number, name in enumerate(scores)
             }
+            columns = (file[kind].tolist() for kind in ("images", "pixels", "figures"))
             rows = tuple(
                 ImageRow(index, known, unknown, _by_name(values, scores, names))
-                for index, (known, unknown), values in zip(
-                    file["images"].tolist(),
-                    file["pixels"].tolist(),
-                    file["figures"].tolist(),
-                    strict=True,
-                )
+                for index, (known, unknown), values in zip(*columns, strict=True)
             )
             areas = torch.from_numpy(file["areas"]) if "areas" in file else None
             return cls(Counts(len(rows), int(file["ignored"]), areas, histograms), rows)

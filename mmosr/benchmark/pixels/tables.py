@@ -180,14 +180,8 @@ def _own_table(result: DatasetResult) -> list[str]:
 def _published_table(published: Sequence[Published]) -> list[str]:
     if not published:
         return []
-    header = [
-        "published method",
-        *map(heading, PUBLISHED),
-        "network",
-        "unknown data",
-        "resynthesis",
-        "source",
-    ]
+    words = ["network", "unknown data", "resynthesis", "source"]
+    header = ["published method", *map(heading, PUBLISHED), *words]
     rows = [
         [
             plain(row.method),
