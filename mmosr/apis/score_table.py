@@ -22,7 +22,7 @@ class ScoreTable:
     """What :func:`score_images` gives.
 
     Args:
-        rows: One an image that could be read, in the order of the images: ``image``, ``class`` (or
+        rows: One per image that could be read, in the order of the images: ``image``, ``class`` (or
             ``label``), ``probability``, each score by name, and ``unknown`` with a threshold.
         failed: Reason by source of each other image.
     """

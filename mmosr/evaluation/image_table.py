@@ -17,7 +17,7 @@ COLUMNS = ("image", "truth", "prediction")
 
 @dataclass(frozen=True)
 class ImageTable:
-    """One entry an image, in the order of the data.
+    """One entry per image, in the order of the data.
 
     Args:
         images: Paths, or what tells images without a path apart.

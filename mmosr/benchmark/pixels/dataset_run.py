@@ -90,7 +90,7 @@ class DatasetRun:
         return self._result(total[0], plan, components)
 
     def remove_maps(self) -> None:
-        """Remove the maps, which the report needs no more, unless they are to be kept."""
+        """Remove the maps, which the report no longer needs, unless they are to be kept."""
         if not self.keep_maps:
             self._maps.keep_only(())
 

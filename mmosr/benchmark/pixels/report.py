@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,7 +25,6 @@ FORMAT = 1  # of benchmark.json and benchmark.csv; grows when a key changes its 
 CLOSED_SET = ("aAcc", "mIoU", "mAcc")
 BOUNDED = ("AUROC", "AP", "FPR95")
 PIXEL_FIGURES = ("AUROC", "AP", "AUPR-In", "FPR95", "TNR95", "F1", THRESHOLD)
-_IMAGE_COLUMNS = ("image", "score", "known", "unknown")
 _PERCENTILES = (1, 99)  # of the scores that frames are coloured by
 
 
@@ -53,12 +52,18 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
         for name, drawn in pictures.items()
     }
     written = [out / f"benchmark.{kind}" for kind in ("json", "csv", "md")]
-    write_json(written[0], to_json(results, run))
-    _write_csv(written[1], _csv_rows(results, run))
+    report = to_json(results, run)
+    write_json(written[0], report)
+    write_csv(written[1], _csv_rows(report), line_end="\n")
     write_text(written[2], markdown(results, run, linked))
     for result in results:
         path = out / result.name / "per_image.csv"
-        _write_csv(path, _image_rows(result), (*_IMAGE_COLUMNS, *PIXEL_FIGURES))
+        rows = (
+            {**row, **in_percent({name: row[name] for name in PIXEL_FIGURES})}
+            for row in result.per_image
+        )
+        columns = ("image", "score", "known", "unknown", *PIXEL_FIGURES)
+        write_csv(path, map(_strict, rows), columns, line_end="\n")
         written += path, *pictures[result.name].values()
     return written
 
@@ -117,50 +122,30 @@ def _strict(value: object) -> object:
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def _csv_rows(results: Sequence[DatasetResult], run: Mapping) -> list[dict]:
+def _csv_rows(report: Mapping) -> Iterator[dict]:
     """One row for each data set and score, all with the same columns."""
+    run = report["run"]
     origin = {
         **{key: run[key] for key in ("config", "config_sha256", "checkpoint", "checkpoint_sha256")},
         **{f"{name}_version": version for name, version in run["versions"].items()},
     }
-    rows = []
-    for result in results:
-        for score, figures in result.figures.items():
-            percent = in_percent(figures)
-            limits = _bounds(result.histograms[score])
-            rows.append(
-                {
-                    "dataset": result.name,
-                    "protocol": result.protocol.identifier,
-                    "protocol_version": result.protocol.version,
-                    "score": score,
-                    "images": result.images,
-                    "known": result.known,
-                    "unknown": result.unknown,
-                    "ignored": result.ignored,
-                    **{name: (result.closed_set or {}).get(name) for name in CLOSED_SET},
-                    **{name: percent.get(name) for name in FIGURES},
-                    "histogram_bits": result.histograms[score].bits,
-                    **{f"{name}_low": limits[name][0] for name in BOUNDED},
-                    **{f"{name}_high": limits[name][1] for name in BOUNDED},
-                    **origin,
-                }
-            )
-    return rows
-
-
-def _image_rows(result: DatasetResult) -> list[dict]:
-    return [
-        {
-            **{key: row[key] for key in _IMAGE_COLUMNS},
-            **in_percent({name: row[name] for name in PIXEL_FIGURES}),
-        }
-        for row in result.per_image
-    ]
-
-
-def _write_csv(path: Path, rows: list[dict], columns: Sequence[str] | None = None) -> None:
-    write_csv(path, map(_strict, rows), columns, line_end="\n")
+    for data in report["datasets"]:
+        closed_set = data["closed_set"] or {}
+        for score, found in data["scores"].items():
+            yield {
+                "dataset": data["name"],
+                "protocol": data["protocol"]["identifier"],
+                "protocol_version": data["protocol"]["version"],
+                "score": score,
+                "images": data["images"],
+                **data["pixels"],
+                **{name: closed_set.get(name) for name in CLOSED_SET},
+                **{name: found["figures"].get(name) for name in FIGURES},
+                "histogram_bits": found["histogram_bits"],
+                **{f"{name}_low": found["bounds"][name][0] for name in BOUNDED},
+                **{f"{name}_high": found["bounds"][name][1] for name in BOUNDED},
+                **origin,
+            }
 
 
 # --- pictures -----------------------------------------------------------------------------------
