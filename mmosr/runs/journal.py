@@ -12,7 +12,7 @@ from .record import check_resumable, not_a_record
 
 
 class Journal:
-    """JSON values, one a line, below a line that says of what run they are.
+    """JSON values, one per line, below a line that says of what run they are.
 
     Every added batch is on disk at once. What a kill leaves of a last line is dropped.
 
