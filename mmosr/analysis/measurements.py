@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
+from mmosr.runs.batches import cut
+from mmosr.runs.journal import Journal
 from mmosr.runs.progress import progress
 from mmosr.utils import InputError
 
 from .images import ImageSubset
 from .interpolation import interpolate
 from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm
-from .journal import Journal
 from .spaces import input_scale, space_and_logits, space_function
 
 
@@ -53,7 +54,7 @@ def embed_images(
         InputError: A value that is not finite.
     """
     found = []
-    for batch in progress(_batches(range(len(images)), batch_size), what):
+    for batch in progress(cut(range(len(images)), batch_size), what, "batches"):
         values, logits = space_and_logits(model, space, images.load(model, batch))
         found.append((values.cpu().numpy(), logits.argmax(1).cpu().numpy()))
     values, predicted = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -154,7 +155,7 @@ def path_values(
         space_and_logits(model, settings.space, points_between(model, images, pairs, steps, batch))[
             0
         ]
-        for batch in _batches(points, settings.batch_size)
+        for batch in cut(points, settings.batch_size)
     ]
     return torch.cat(found).reshape(len(pairs), len(steps), -1).cpu().numpy()
 
@@ -191,8 +192,9 @@ def _measure(
     """Compute what the journal does not hold yet, a batch at a time."""
     function = space_function(model, settings.space)
     scale = input_scale(model, settings.units)
-    missing = [index for index, key in enumerate(keys) if key not in journal.values]
-    for batch in progress(_batches(missing, settings.batch_size), what):
+    done = {key for key, *_ in journal.lines}
+    missing = [index for index, key in enumerate(keys) if key not in done]
+    for batch in progress(cut(missing, settings.batch_size), what, "batches"):
         inputs = load(batch)
         if settings.probes is None:
             found = exact_squared_norm(function, inputs, scale)
@@ -204,13 +206,10 @@ def _measure(
         for name, row in zip(names, rows, strict=True):
             if not torch.isfinite(row).all():
                 raise InputError(f"the Jacobian norm at {name} is not finite")
-        journal.add(dict(zip(names, rows.tolist(), strict=True)))
+        journal.add([name, *row] for name, row in zip(names, rows.tolist(), strict=True))
 
 
 def _collect(journal: Journal, keys: Sequence[str]) -> NormEstimate:
-    rows = torch.tensor([journal.values[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
+    found = {key: values for key, *values in journal.lines}
+    rows = torch.tensor([found[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
     return NormEstimate(rows[:, 0], rows[:, 1])
-
-
-def _batches(items: Sequence, size: int) -> list[Sequence]:
-    return [items[start : start + size] for start in range(0, len(items), size)]

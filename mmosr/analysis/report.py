@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from mmosr.runs.files import atomic_write
+from mmosr.runs.record import write_json
+from mmosr.runs.tables import write_csv
 from mmosr.visualization.figure_parts import write_figure
 
 from .figures import compute_figures
@@ -50,57 +49,35 @@ def write_report(
         "images": _describe_images(measured),
         "figures": figures,
     }
-    with atomic_write(out / RECORD) as temporary:
-        text = json.dumps(record, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_json(out / RECORD, record)
     return record
 
 
 def write_tables(measured: Measured, out: Path) -> None:
     """Write ``jacobian_norm.csv``, ``distances.csv``, ``tsne.csv`` and ``interpolation.csv``."""
-    count = range(len(measured.names))
-    labels = measured.images.labels
-    shared = [
-        {"image": measured.names[i], "label": int(labels[i]), "class": _class(measured, labels[i])}
-        for i in count
-    ]
-    norm, squared = measured.norm, measured.squared_norm
-    _write(
-        out / "jacobian_norm.csv",
-        (
-            {
-                **shared[i],
-                "predicted": int(measured.predicted[i]),
-                "norm": float(norm.value[i]),
-                "standard_error": float(norm.error[i]),
-                "squared_norm": float(squared.value[i]),
-                "squared_standard_error": float(squared.error[i]),
-            }
-            for i in count
-        ),
-    )
-    _write(
-        out / "distances.csv",
-        (
-            {
-                **shared[i],
-                "predicted": int(measured.predicted[i]),
-                "closest": int(measured.closest[i]),
-                "distance": float(measured.distance[i]),
-            }
-            for i in count
-        ),
-    )
-    points = measured.map.tolist()
-    _write(
-        out / "tsne.csv",
-        (
-            {**shared[i], "x": points[i][0], "y": points[i][1], "norm": float(norm.value[i])}
-            for i in count
-        ),
-    )
+    labels, norm, squared = measured.images.labels, measured.norm, measured.squared_norm
+    shared = {
+        "image": measured.names,
+        "label": labels.tolist(),
+        "class": [_class(measured, label) for label in labels],
+    }
+    predicted = {"predicted": measured.predicted.tolist()}
+    norms = {
+        "norm": norm.value.tolist(),
+        "standard_error": norm.error.tolist(),
+        "squared_norm": squared.value.tolist(),
+        "squared_standard_error": squared.error.tolist(),
+    }
+    distances = {"closest": measured.closest.tolist(), "distance": measured.distance.tolist()}
+    x, y = measured.map.T.tolist()
+    for name, columns in {
+        "jacobian_norm.csv": {**shared, **predicted, **norms},
+        "distances.csv": {**shared, **predicted, **distances},
+        "tsne.csv": {**shared, "x": x, "y": y, "norm": norms["norm"]},
+    }.items():
+        write_csv(out / name, zip(*columns.values(), strict=True), list(columns))
     if measured.paths is not None:
-        _write(out / "interpolation.csv", _path_rows(measured))
+        write_csv(out / "interpolation.csv", _path_rows(measured))
 
 
 def write_plots(
@@ -184,11 +161,3 @@ def _describe_images(measured: Measured) -> dict[str, object]:
         "unknown": unknown["drawn"],
         "by_class": {**known, "unknown": unknown},
     }
-
-
-def _write(path: Path, rows: Iterable[Mapping]) -> None:
-    rows = list(rows)
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)

@@ -11,13 +11,13 @@ import torch
 from mmosr.apis import Loaded
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.runs.hashes import content_hash
+from mmosr.runs.journal import Journal
 from mmosr.utils import InputError
 
 from .clusters import load_sklearn, nearest_centre
 from .images import ImageSubset, read_images
 from .interpolation import path_length, sample_pairs
 from .jacobian import NormEstimate, to_norm
-from .journal import Journal
 from .measurements import (
     NormSettings,
     class_centres,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +14,14 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from torch import nn
 
 from mmosr.config.checks import check_data, check_has
 from mmosr.config.loading import load_config
-from mmosr.runs.files import atomic_write
 from mmosr.runs.progress import progress
+from mmosr.runs.tables import log_console, terminal_table, write_csv
 from mmosr.utils import UNKNOWN_LABEL
 from mmosr.visualization import Frame, draw_frames, draw_labels, score_range
 
@@ -117,22 +114,16 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
 
 def write_comparison(results: Sequence[Comparison], path: str | os.PathLike) -> None:
     """Write the rows of all models as CSV, whole; figures in percent."""
-    with atomic_write(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["model", "score", *COLUMNS])
-        for result in results:
-            writer.writerows([result.name, score, *row] for score, row in result.rows())
+    rows = [(result.name, score, *row) for result in results for score, row in result.rows()]
+    write_csv(path, rows, ("model", "score", *COLUMNS))
 
 
 def show_comparison(results: Sequence[Comparison], console: Console | None = None) -> None:
     """Print the rows of all models, the best figure of each column in bold."""
     rows = [(result.name, *row) for result in results for row in result.rows()]
-    table = Table(title="in percent; FPR95: lower is better", box=box.SIMPLE_HEAD)
-    table.add_column("model", overflow="fold")
-    table.add_column("score")
-    best = []
+    title = "in percent; FPR95: lower is better"
+    table, best = terminal_table(["model", "score"], COLUMNS, title=title), []
     for index, name in enumerate(COLUMNS):
-        table.add_column(name, justify="right")
         values = [values[index] for *_, values in rows if not math.isnan(values[index])]
         best.append((min if name == "FPR95" else max)(values, default=None))
     for name, score, values in rows:
@@ -141,7 +132,7 @@ def show_comparison(results: Sequence[Comparison], console: Console | None = Non
             for value, top in zip(values, best, strict=True)
         )
         table.add_row(escape(name), escape(score), *cells)
-    (console or Console()).print(table)
+    (console or log_console()).print(table)
 
 
 def draw_sheet(comparison: Comparison, path: str | os.PathLike, title: str) -> None:
@@ -159,9 +150,7 @@ def draw_sheet(comparison: Comparison, path: str | os.PathLike, title: str) -> N
 
 @torch.no_grad()
 def _outputs(model: nn.Module, loader, what: str) -> Iterator[tuple[dict, list[SegDataSample]]]:
-    batches = iter(loader)
-    for _ in progress(range(len(loader)), f"test {what}"):
-        batch = next(batches)
+    for batch in progress(loader, f"test {what}", "batches"):
         yield batch, model.test_step(batch)
 
 

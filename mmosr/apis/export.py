@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from mmosr.runs.batches import cut
 from mmosr.runs.progress import progress
+from mmosr.runs.record import write_json
 from mmosr.utils import InputError
 from mmosr.version import __version__
 from mmosr.visualization import HeatmapStyle, ImageItem, check_range, draw_pictures, maps_range
 from mmosr.visualization.pictures import PERCENTILES
 
-from .export_files import forget, is_complete, recorded_sources, write_maps, write_record
-from .inference import AnomalyInferencer
+from .export_files import RECORD, forget, is_complete, recorded_sources, write_maps
+from .inference import AnomalyInferencer, Inferencer
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def export_heatmaps(
     )
     failed.update(failed_drawing)
     record = _record(items, settings, run, value_range)
-    write_record(out_dir, {**record, "failed": failed, "finished": True})
+    write_json(out_dir / RECORD, {**record, "failed": failed, "finished": True})
     written = len(items) - len(failed_drawing)
     return ExportReport(written, failed, value_range, not_finite)
 
@@ -131,7 +134,8 @@ def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -
         if item not in done:
             forget(out_dir, item)
     # Recorded only now: whatever the record names is then of this run, also after a kill.
-    write_record(out_dir, {**_record(items, settings, run, None), "finished": False})
+    record = _record(items, settings, run, None)
+    write_json(out_dir / RECORD, {**record, "finished": False})
     return done
 
 
@@ -159,21 +163,26 @@ def _predict(
     settings: ExportSettings,
     done: set[ImageItem],
 ) -> dict[str, str]:
-    # Batches are cut from the whole list: the last digits of a map may depend on its neighbours
-    # in the batch, and a resumed run must not differ from an uninterrupted one.
-    size = settings.batch_size
-    batches = [items[start : start + size] for start in range(0, len(items), size)]
     failed: dict[str, str] = {}
-    for batch in progress(batches, "predict"):
+    for batch in progress(cut(items, settings.batch_size), "predict", "batches"):
         if done.issuperset(batch):
             continue
-        prepared = {}
-        for item in batch:
-            try:
-                prepared[item] = inferencer.prepare(item.source)
-            except InputError as error:
-                failed[str(item.source)] = str(error)
-        results = inferencer.predict(list(prepared.values()))
-        for item, result in zip(prepared, results, strict=True):
+        results, errors = predict_readable(inferencer, batch)
+        failed.update(errors)
+        for item, result in results.items():
             write_maps(settings.out_dir, item, result)
     return failed
+
+
+def predict_readable(
+    inferencer: Inferencer, items: Sequence[ImageItem]
+) -> tuple[dict[ImageItem, Any], dict[str, str]]:
+    """Results of a batch of images, and the reason by source of each that cannot be read."""
+    prepared, failed = {}, {}
+    for item in items:
+        try:
+            prepared[item] = inferencer.prepare(item.source)
+        except InputError as error:
+            failed[str(item.source)] = str(error)
+    results = inferencer.predict(list(prepared.values()))
+    return dict(zip(prepared, results, strict=True)), failed

@@ -1,6 +1,5 @@
 """Files of an export: the raw maps, and the record that a resumed run is checked against."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmosr.runs.files import atomic_write
-from mmosr.utils import InputError
+from mmosr.runs.record import check_resumable, read_json
 from mmosr.visualization.pictures import (
     ImageItem,
     output_path,
@@ -54,12 +52,6 @@ def describe_run(loaded: Loaded, score: str, source: str) -> dict:
     return {**loaded.identity(), "score": score, "input": os.path.abspath(source)}
 
 
-def write_record(out_dir: Path, record: Mapping) -> None:
-    """Write ``export.json``, whole."""
-    with atomic_write(out_dir / RECORD) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-
-
 def recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
     """Sources by output name of the export in ``out_dir``, for a run that resumes it.
 
@@ -72,23 +64,9 @@ def recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
     path = out_dir / RECORD
     if not path.is_file():
         return {}
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        images = dict(record["images"])
-        # Where files lie may change between runs, what they hold may not.
-        compared = ("checkpoint_sha256", "config_sha256", "score", "input")
-        differing = [key for key in compared if record["run"][key] != run[key]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"'{path}' is no record of an export: run without --resume, or use another --out-dir"
-        ) from error
-    if differing:
-        names = ", ".join(key.removesuffix("_sha256") for key in differing)
-        raise InputError(
-            f"cannot resume: '{path}' was made with another {names}; "
-            "run without --resume, or use another --out-dir"
-        )
-    return images
+    record = read_json(path)
+    check_resumable(path, record.get("run"), run)
+    return record["images"]
 
 
 def forget(out_dir: Path, item: ImageItem) -> None:

@@ -1,5 +1,6 @@
 """From a loaded model to anomaly maps of images."""
 
+import itertools
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -8,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.structures import BaseDataElement
 from mmpretrain.models.classifiers import ImageClassifier
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from mmosr.runs.batches import cut, run_by_size
 from mmosr.utils import InputError
 
 from .image_loading import ImageInput
@@ -73,16 +75,10 @@ class Inferencer(ABC):
         Raises:
             InputError: An image cannot be read or taken, or the batch size is below 1.
         """
-        if batch_size < 1:
-            raise InputError(f"the batch size must be at least 1, got {batch_size}")
         if isinstance(images, (str, os.PathLike)) or not isinstance(images, Sequence):
             images = [images]
-        return self._results(images, batch_size)
-
-    def _results(self, images: Sequence[ImageInput], batch_size: int) -> Iterator:
-        for start in range(0, len(images), batch_size):
-            chunk = images[start : start + batch_size]
-            yield from self.predict([self.prepare(image) for image in chunk])
+        batches = (map(self.prepare, batch) for batch in cut(images, batch_size))
+        return itertools.chain.from_iterable(self.predict(list(batch)) for batch in batches)
 
     def prepare(self, image: ImageInput) -> dict:
         """Load one image and bring it into the form that the model takes.
@@ -95,15 +91,13 @@ class Inferencer(ABC):
     @torch.no_grad()
     def predict(self, prepared: Sequence[dict]) -> list:
         """Run the model on prepared images; those of equal size form one batch."""
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for index, data in enumerate(prepared):
-            groups.setdefault(tuple(data["inputs"].shape), []).append(index)
-        results: dict[int, Any] = {}
-        for indices in groups.values():
-            batch = {key: [prepared[i][key] for i in indices] for key in prepared[0]}
-            samples = self.model.test_step(batch)
-            results.update(zip(indices, map(self.to_result, samples), strict=True))
-        return [results[index] for index in range(len(prepared))]
+        if not prepared:
+            return []
+        return run_by_size(
+            lambda batch: map(self.to_result, self.model.test_step(batch)),
+            pseudo_collate(prepared),
+            regroup=True,
+        )
 
 
 class AnomalyInferencer(Inferencer):

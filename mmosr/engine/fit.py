@@ -1,11 +1,13 @@
 """The pass over training data that fits statistics."""
 
+import itertools
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,6 +16,8 @@ from mmengine.logging import print_log
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmosr.runs.batches import run_by_size
+from mmosr.runs.ranks import together
 from mmosr.scores import Fitted
 from mmosr.utils import InputError
 
@@ -122,7 +126,7 @@ def _fit_pass(
     warnings = []
     for name, part in parts.items():
         try:
-            _meet(0, errors.get(name))
+            together(partial(_raise, errors.get(name)))
             warning = part.end_fit()
         except InputError as error:
             part.begin_fit()  # lets go of what it has gathered
@@ -168,18 +172,14 @@ def _failing_alone(parts: Mapping[str, Fitted]) -> Iterator[dict[str, InputError
 
 def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], names: str) -> int:
     """Show all batches to the parts; return the number of images on all ranks."""
-    total, length = len(loader.dataset), len(loader)
-    start, done, before = time.monotonic(), 0, 0
+    total, start, done, before = len(loader.dataset), time.monotonic(), 0, 0
     batches = iter(loader)
-    for index in range(_PARTS_OF_A_PASS):
-        error = None
-        try:
-            # As many parts on each rank, however few its batches are: they meet after each.
-            for _ in range(_cut(length, index + 1) - _cut(length, index)):
-                done += _show(model, next(batches), parts)
-        except Exception as failure:  # raised again at once, but on all ranks
-            error = failure
-        everywhere = _meet(done, error)
+    # As many parts on each rank, however few its batches are: they meet after each.
+    cuts = [len(loader) * index // _PARTS_OF_A_PASS for index in range(_PARTS_OF_A_PASS + 1)]
+    for first, last in itertools.pairwise(cuts):
+        part = itertools.islice(batches, last - first)
+        done += together(lambda part=part: sum(_show(model, batch, parts) for batch in part))
+        everywhere = sum(all_gather_object(done))
         if everywhere > before:
             seconds = (time.monotonic() - start) / everywhere * max(total - everywhere, 0)
             print_log(
@@ -191,30 +191,19 @@ def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], n
     return before
 
 
-def _cut(length: int, index: int) -> int:
-    return length * index // _PARTS_OF_A_PASS
-
-
 def _show(model: nn.Module, data: dict, parts: Mapping[str, Fitted]) -> int:
-    """Show a batch; images of different sizes, which make no batch, one by one."""
-    inputs = data["inputs"]
-    if len({tuple(image.shape) for image in inputs}) > 1:
-        for index in range(len(inputs)):
-            model.fit_step({key: [value[index]] for key, value in data.items()}, parts)
-    else:
-        model.fit_step(data, parts)
-    return len(inputs)
+    """Show the images of a batch; return their number."""
+
+    def show(batch: Mapping) -> Sequence:
+        model.fit_step(batch, parts)
+        return batch["inputs"]
+
+    return len(run_by_size(show, data))
 
 
-def _meet(done: int, error: Exception | None) -> int:
-    """Add up the images done on all ranks; an error on one of them is one on all."""
-    states = all_gather_object((done, None if error is None else str(error)))
+def _raise(error: Exception | None) -> None:
     if error is not None:
         raise error
-    for rank, (_, text) in enumerate(states):
-        if text is not None:
-            raise InputError(f"fitting failed in process {rank}: {text}")
-    return sum(images for images, _ in states)
 
 
 @contextmanager

@@ -1,20 +1,20 @@
 """Anomaly heatmaps of the test images, drawn while a model is tested."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.dist import all_gather_object, barrier, is_main_process
+from mmengine.dist import all_gather_object
 from mmengine.hooks import Hook
 from mmseg.structures import SegDataSample
 
 from mmosr.registry import HOOKS
+from mmosr.runs.hashes import content_hash
+from mmosr.runs.ranks import from_first
 from mmosr.utils import InputError
 from mmosr.visualization import HeatmapStyle, check_range
 from mmosr.visualization.pictures import (
-    ImageItem,
     common_folder,
     draw_pictures,
     maps_range,
@@ -82,17 +82,16 @@ class AnomalyVisualizationHook(Hook):
             return
         # Names depend on all sources, so they are given only now.
         sources = sorted(set().union(*all_gather_object(self._sources)))
-        if is_main_process() and sources:
-            items = name_images(sources, common_folder(sources))
-            for item in items:
-                target = output_path(self.out_dir, item, "score.npy")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(self._raw(item.source), target)
-            shutil.rmtree(self._raw(sources[0]).parent)
-            self._draw(runner, items)
-        barrier()
+        if sources:
+            from_first(lambda: self._draw(runner, sources))
 
-    def _draw(self, runner, items: list[ImageItem]) -> None:
+    def _draw(self, runner, sources: list[Path]) -> None:
+        items = name_images(sources, common_folder(sources))
+        for item in items:
+            target = output_path(self.out_dir, item, "score.npy")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(self._raw(item.source), target)
+        shutil.rmtree(self._raw(sources[0]).parent)
         value_range = self.value_range or maps_range(items, self.out_dir)
         name = unwrap(runner.model).score_names[0]
         failed, _ = draw_pictures(items, self.out_dir, self.style, value_range, name)
@@ -105,5 +104,4 @@ class AnomalyVisualizationHook(Hook):
         )
 
     def _raw(self, source: Path) -> Path:
-        name = hashlib.sha256(os.fspath(source).encode()).hexdigest()[:32]
-        return self.out_dir / ".maps" / f"{name}.npy"
+        return self.out_dir / ".maps" / f"{content_hash(str(source))}.npy"

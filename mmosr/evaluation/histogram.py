@@ -8,6 +8,7 @@ This module needs NumPy only; PyTorch tensors are accepted where they are used.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -123,6 +124,19 @@ class ScoreHistogram:
         """
         patterns = (self.keys << np.uint32(MAX_BITS - self.bits)).view(np.int32) ^ _SIGN
         return (patterns ^ ((patterns >> 31) & ~_SIGN)).view(np.float32)
+
+    def percentiles(self, percents: Sequence[float]) -> tuple[float, ...]:
+        """Smallest scores that at least so many percent of the samples do not exceed.
+
+        As ``numpy.percentile(..., method='inverted_cdf')``, to within a cell, whose smallest score
+        it is; exact at ``bits=32``.
+
+        Args:
+            percents: In [0, 100]; there must be a sample.
+        """
+        samples = np.cumsum(self.known + self.unknown)
+        ranks = [max(1, math.ceil(samples[-1] * percent / 100)) for percent in percents]
+        return tuple(self.thresholds[np.searchsorted(samples, ranks)].tolist())
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScoreHistogram):

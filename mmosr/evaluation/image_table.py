@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmosr.runs.files import atomic_write
+from mmosr.runs.tables import write_csv
 from mmosr.utils import InputError
 
 COLUMNS = ("image", "truth", "prediction")
@@ -17,7 +17,7 @@ COLUMNS = ("image", "truth", "prediction")
 
 @dataclass(frozen=True)
 class ImageTable:
-    """One entry an image, in the order of the data.
+    """One entry per image, in the order of the data.
 
     Args:
         images: Paths, or what tells images without a path apart.
@@ -36,10 +36,7 @@ def write_image_table(path: str | os.PathLike, table: ImageTable) -> None:
     """Write a table, whole. Scores have all digits of their float32 value."""
     columns = [table.images, table.truth.tolist(), table.predictions.tolist()]
     columns += [values.astype(np.float32).tolist() for values in table.scores.values()]
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*COLUMNS, *table.scores])
-        writer.writerows(zip(*columns, strict=True))
+    write_csv(path, zip(*columns, strict=True), [*COLUMNS, *table.scores])
 
 
 def read_image_table(path: str | os.PathLike) -> ImageTable:
@@ -51,7 +48,7 @@ def read_image_table(path: str | os.PathLike) -> ImageTable:
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = [*csv.reader(file)] or [[]]
     if tuple(header[:3]) != COLUMNS or any(len(row) != len(header) for row in rows):
-        raise InputError(f"'{path}' is no table of images with columns {', '.join(COLUMNS)}, ...")
+        raise InputError(f"'{path}' is not a table of images with columns {', '.join(COLUMNS)}")
     columns = list(zip(*rows, strict=True)) or [()] * len(header)
     truth, predictions = (np.array(values, np.int64) for values in columns[1:3])
     scores = zip(header[3:], columns[3:], strict=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from mmosr.runs.hashes import bytes_hash
 
 from .request import Request
 
@@ -42,12 +43,12 @@ class Output:
         Raises:
             OSError: A source is missing.
         """
-        digest = hashlib.sha256()
+        lines = []
         for source in self.sources:
             status = source.stat()
             name = os.fsencode(os.path.relpath(source, root))
-            digest.update(b"%b %d %d\n" % (name, status.st_size, status.st_mtime_ns))
-        return digest.hexdigest()[:16]
+            lines.append(b"%b %d %d\n" % (name, status.st_size, status.st_mtime_ns))
+        return bytes_hash(b"".join(lines))[:16]
 
 
 @dataclass(frozen=True)

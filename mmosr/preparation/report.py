@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from rich import box
 
-_WIDTH = 130  # of tables in a log
+from mmosr.runs.tables import log_console, terminal_table
 
 
 @dataclass
@@ -19,7 +16,7 @@ class Report:
     Attributes:
         facts: What is there, as pairs of a topic and a text.
         values: Raw label value, meaning, number of pixels, and share of them.
-        problems: What is wrong, each with its mend.
+        problems: What is wrong, each with its fix.
         ready: What is said when nothing is wrong.
     """
 
@@ -31,7 +28,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The last line: ready, or the first problem and its mend."""
+        """The last line: ready, or the first problem and its fix."""
         if not self.problems:
             return f"ready: {self.ready}"
         more = len(self.problems) - 1
@@ -40,18 +37,12 @@ class Report:
 
 def show(report: Report) -> None:
     """Print the tables, all problems, and the verdict as the last line."""
-    console = Console(
-        file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH, highlight=False
-    )
-    facts = Table(title=Text(report.title), title_justify="left", show_header=False)
-    for row in report.facts:
-        facts.add_row(*map(Text, row))
-    console.print(facts)
+    console, lines = log_console(), dict(box=box.HEAVY_HEAD, show_edge=True)
+    facts = dict(title=report.title, title_justify="left", show_header=False)
+    console.print(terminal_table(["", ""], rows=report.facts, **facts, **lines))
     if report.values:
-        table = Table("value", "meaning", "pixels", "share", title="label values")
-        for row in report.values:
-            table.add_row(*map(Text, row))
-        console.print(table)
+        head = ["value", "meaning", "pixels", "share"]
+        console.print(terminal_table(head, rows=report.values, title="label values", **lines))
     for problem in report.problems[1:]:
         print(f"also wrong: {problem}")
     print(report.verdict, flush=True)

@@ -66,7 +66,7 @@ def write_plan(plan: Plan, folder: Path) -> Summary:
             dataset=dict(plan.dataset),
         )
     )
-    made = [_refresh(o, plan, folder, records) for o in progress(plan.outputs, "prepare")]
+    made = [_refresh(o, plan, folder, records) for o in progress(plan.outputs, "prepare", "files")]
     made += [_refresh(output, plan, folder, records) for output in plan.last]
     records.finish()
     return Summary(sum(made), len(made) - sum(made), len(removed))
@@ -75,7 +75,7 @@ def write_plan(plan: Plan, folder: Path) -> Summary:
 def _check_folder(plan: Plan, folder: Path, records: Records) -> set[str]:
     """What the folder holds, all of it from earlier runs."""
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is no folder: choose another one")
+        raise InputError(f"{folder} is not a folder: choose another one")
     if records.exist and records.header.get("name") != plan.name:
         raise InputError(
             f"folder {folder} holds the data set {records.header.get('name')}: choose another one"

@@ -7,8 +7,12 @@ from pathlib import Path
 
 def content_hash(value: object) -> str:
     """SHA-256 of a part of a config, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return bytes_hash(json.dumps(value, sort_keys=True, default=str).encode())
+
+
+def bytes_hash(content: bytes) -> str:
+    """SHA-256 as hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def file_hash(path: Path) -> str:

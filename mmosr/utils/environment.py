@@ -5,7 +5,6 @@ milliseconds and works when a package is broken.
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -81,20 +80,6 @@ def installed_version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
-
-
-def version_differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Packages of other versions than those that a run has recorded, in words.
-
-    Args:
-        old: Versions in the record, by package.
-        new: Versions now; only packages in it are compared.
-    """
-    return [
-        f"{name} ({old.get(name)} instead of {version})"
-        for name, version in new.items()
-        if old.get(name) != version
-    ]
 
 
 def _conflict() -> tuple[str, str] | None:

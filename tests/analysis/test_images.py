@@ -1,4 +1,4 @@
-"""The class-balanced draw, and the journal of measured numbers."""
+"""The class-balanced draw."""
 
 from collections import Counter
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mmosr.analysis.images import balanced_draw
-from mmosr.analysis.journal import Journal
 from mmosr.utils import InputError
 
 # 3 known classes of 20, 3 and 30 images, and unknown ones of two kinds
@@ -55,36 +54,3 @@ def test_too_few_images_or_classes():
         balanced_draw(LABELS, GROUPS, 3, 11, seed=0)
     with pytest.raises(InputError, match="fewer than two known classes"):
         balanced_draw(np.array([0, 0, -1]), np.array([-1, -1, 3]), 2, 8, seed=0)
-
-
-RUN = {"model_sha256": "a", "seed": 0}
-
-
-def test_journal_keeps_numbers_exactly_and_drops_a_line_that_was_cut_off(tmp_path):
-    path = tmp_path / "m.jsonl"
-    journal = Journal(path, RUN)
-    journal.add({"a": [1 / 3, 0.1], "b": [2.0, 1e-300]})
-    path.write_text(path.read_text() + '["c", 1.2')
-    again = Journal(path, RUN, resume=True)
-    assert again.values == {"a": [1 / 3, 0.1], "b": [2.0, 1e-300]}
-    again.add({"c": [3.0, 0.0]})
-    assert list(Journal(path, RUN, resume=True).values) == ["a", "b", "c"]
-    assert not Journal(path, RUN).values  # begun anew
-    assert not Journal(path, RUN, resume=True).values
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"model_sha256": "b", "seed": 1}\n', "another model, seed"),
-        ("", "not of an earlier run"),
-        ("[]\n", "not of an earlier run"),
-        ("no json\n", "not of an earlier run"),
-    ],
-)
-def test_journal_of_another_run_is_left_alone(tmp_path, text, message):
-    path = tmp_path / "m.jsonl"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        Journal(path, RUN, resume=True)
-    assert path.read_text() == text

@@ -173,7 +173,7 @@ class TestTable:
             file.write('["half a li')
         with pytest.raises(InputError, match="another config, score"):
             _table(root, out, scores="msp", resume=True)
-        with pytest.raises(InputError, match="another batch_size"):
+        with pytest.raises(InputError, match="another batch size"):
             _table(root, out, batch_size=3, resume=True)
         _table(root, out, resume=True)
         assert out.read_bytes() == whole.read_bytes()
@@ -182,7 +182,7 @@ class TestTable:
 
     def test_a_file_of_something_else(self, root, tmp_path):
         (tmp_path / "scores.csv.part").write_text("hello\n")
-        with pytest.raises(InputError, match="not of an interrupted run"):
+        with pytest.raises(InputError, match="not the record of a run"):
             _table(root, tmp_path / "scores.csv", resume=True)
 
     def test_unreadable_images_stop_no_other(self, root, tmp_path):
@@ -227,6 +227,6 @@ class TestTool:
             self._run(monkeypatch, *head, tmp_path / "nowhere")
         record = tmp_path / "s.csv.part"
         record.write_text(json.dumps({}) + "\n")
-        with pytest.raises(InputError, match="not of an interrupted run"):
+        with pytest.raises(InputError, match="not the record of a run"):
             options = ("--scores", "msp", "--out", tmp_path / "s.csv", "--resume")
             self._run(monkeypatch, *head, root / "images", *options)

@@ -265,4 +265,4 @@ def test_two_ranks_fit_what_one_fits(demo_scenes, tmp_path, on_two_ranks):
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
     assert label.name in answers[1][1]
-    assert answers[0][1] == f"fitting failed in process 1: {answers[1][1]}"
+    assert answers[0][1] == f"process 1 failed: {answers[1][1]}"

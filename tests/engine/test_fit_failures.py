@@ -104,7 +104,7 @@ def work(rank, root):
 def test_one_rank_that_refuses(demo_scenes, on_two_ranks):
     (other, means), (own, means_there) = on_two_ranks(work, demo_scenes)
     assert own == "not fitted: refusing_at_once (second batch)"
-    reason = "fitting failed in process 1: second batch"
+    reason = "process 1 failed: second batch"
     assert other == f"not fitted: refusing_at_once ({reason})"
     cfg = make_config(demo_scenes, PLAIN, ["sml"])
     alone = build_model(cfg)

@@ -86,6 +86,18 @@ def test_thresholds_select_the_keys_above(seed, size, kind):
     np.testing.assert_array_equal(selected, np.cumsum(counts[::-1])[::-1])
 
 
+@settings(max_examples=60, deadline=None)
+@given(seeds, st.integers(1, 3000), kinds, st.lists(st.floats(0, 100), max_size=3))
+def test_percentiles(seed, size, kind, percents):
+    scores, unknown = any_scores(seed, size, kind)
+    exact = ScoreHistogram.from_scores(scores, unknown, None)
+    expected = np.percentile(scores, [0, *percents, 100], method="inverted_cdf")
+    assert exact.percentiles([0, *percents, 100]) == tuple(expected)
+    coarse = ScoreHistogram.from_scores(scores, unknown, SMALLEST)
+    cells = coarse.thresholds[np.searchsorted(coarse.thresholds, expected, side="right") - 1]
+    assert coarse.percentiles([0, *percents, 100]) == tuple(cells)
+
+
 def test_extreme_values_keep_their_order():
     scores = np.array([-FLOAT32_MAX, -1e30, -1.0, -1e-45, 0.0, 1e-45, 1.0, 1e30, FLOAT32_MAX])
     histogram = ScoreHistogram.from_scores(scores, np.arange(9) >= 4)

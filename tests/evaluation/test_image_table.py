@@ -43,5 +43,5 @@ def test_columns(tmp_path):
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", "image,truth,prediction,s\nx,1,1\n"])
 def test_another_file(tmp_path, text):
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(InputError, match="t.csv' is no table of images"):
+    with pytest.raises(InputError, match="t.csv' is not a table of images"):
         read_image_table(tmp_path / "t.csv")

@@ -188,7 +188,7 @@ def test_another_data_set_or_a_file(source, folder):
     other = Plan("other", source, plan_of(source).outputs)
     with pytest.raises(InputError, match="holds the data set toy: choose another one"):
         write_plan(other, folder)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         write_plan(plan_of(source), folder / "manifest.json")
 
 
@@ -196,7 +196,7 @@ def test_another_data_set_or_a_file(source, folder):
 def test_broken_manifest(source, folder, text):
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(text)
-    with pytest.raises(InputError, match=r"manifest.json is no record of prepare.py .*remove"):
+    with pytest.raises(InputError, match=r"manifest.json' is not the record of a run: remove it"):
         write_plan(plan_of(source), folder)
 
 

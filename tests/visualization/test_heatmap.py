@@ -149,3 +149,14 @@ def test_range_of_a_heavy_tailed_score():
     expected = np.percentile(scores.astype(np.float64), (1, 99), method="inverted_cdf")
     assert score_range(lambda: iter(scores)) == tuple(expected)
     assert score_range(lambda: iter(scores), (0, 100)) == (scores.min(), scores.max())
+
+
+@pytest.mark.parametrize("spread", [1, 1e-3])
+def test_range_of_more_scores_than_are_counted_one_by_one(spread):
+    scores = np.random.default_rng(1).normal(0, spread, (3, 400, 500)).astype(np.float32)
+    scores[1, :2] = np.nan
+    scores[2, 0, :3] = 7, -7, np.inf
+    pixels = scores[np.isfinite(scores)].astype(np.float64)
+    for percents in [(0, 100), (1, 99), (50, 50.0001), (100, 0.3)]:
+        expected = np.percentile(pixels, percents, method="inverted_cdf")
+        assert score_range(lambda: iter(scores), percents) == tuple(expected)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
@@ -97,4 +95,4 @@ def _image_name(item: Mapping) -> str:
     """
     if item.get("img_path") is not None:
         return os.sep.join(str(item["img_path"]).split(os.sep)[-3:])
-    return hashlib.sha256(np.asarray(item["img"]).tobytes()).hexdigest()
+    return image_identity(item).hex()

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-import mmcv
-import mmengine
-import mmpretrain
-import numpy as np
-import torch
 from mmengine.config import Config
 
 from mmosr.datasets.class_splits import load_split
 from mmosr.evaluation.recognition import openness
 from mmosr.runs.files import atomic_write
 from mmosr.runs.hashes import content_hash
-from mmosr.utils import InputError
-from mmosr.utils.environment import version_differences
-from mmosr.version import __version__
+from mmosr.runs.record import check_record, read_json, versions, write_json
 
 from .protocols import ImageProtocol
 from .training import training_hash
 
 RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
-# Of a record; a resumed trial must have the same. The config decides the rest.
-COMPARED = {
-    "protocol": "protocol",
-    "version": "version",
-    "class_split": "class_split",
-    "method": "method",
-    "trial": "trial",
-    "config_sha256": "config",
-    "trained": "--trained",
-}
+_OF_THE_CONFIG = ("seed", "training_sha256")  # whose hash is compared
 
 
 @dataclass(frozen=True)
@@ -121,7 +103,7 @@ def describe(
         "config_sha256": content_hash(cfg.to_dict()),
         "training_sha256": training_hash(cfg),
         "trained": None if trained is None else dict(trained),
-        "versions": versions(),
+        "versions": versions("mmpretrain"),
     }
 
 
@@ -137,66 +119,19 @@ def trial_openness(protocol: ImageProtocol, trial: int) -> float | None:
     return round(100 * openness(known, known, known + len(split.unknown)), 4)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that figures can depend on."""
-    modules = dict(
-        torch=torch, mmpretrain=mmpretrain, mmcv=mmcv, mmengine=mmengine, numpy=np, opencv=cv2
-    )
-    return {"mmosr": __version__, **{name: part.__version__ for name, part in modules.items()}}
-
-
 def start(job: Job, resume: bool) -> None:
     """Write config and record of a trial, or check that those there are the same.
 
     Raises:
         InputError: There is a trial that is not to be resumed, or is another one.
     """
-    check_start(job, resume)
-    if not (job.folder / RECORD).is_file():
+    if not check_start(job, resume):
         job.folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(job.folder / CONFIG) as path:
             job.config.dump(path)
         write_json(job.folder / RECORD, job.record)
 
 
-def check_start(job: Job, resume: bool) -> None:
-    """The checks of :func:`start`, without writing anything."""
-    path = job.folder / RECORD
-    if not path.is_file():
-        return
-    if not resume:
-        raise InputError(
-            f"'{job.folder}' holds a trial already: add --resume to go on with it, or choose "
-            "another --out"
-        )
-    old = read_json(path)
-    differing = [
-        word for key, word in COMPARED.items() if old.get(key) != job.record[key]
-    ] + version_differences(old.get("versions") or {}, job.record["versions"])
-    if differing:
-        raise InputError(
-            f"cannot resume: '{path}' is of a trial with another {', '.join(differing)}; choose "
-            "another --out"
-        )
-
-
-def read_json(path: Path) -> dict:
-    """A JSON object.
-
-    Raises:
-        InputError: The file holds something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise InputError(f"'{path}' is not what a trial has written: choose another --out")
-    return content
-
-
-def write_json(path: Path, content: Mapping) -> None:
-    """Write a JSON object, whole."""
-    with atomic_write(path) as temporary:
-        text = json.dumps(content, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+def check_start(job: Job, resume: bool) -> bool:
+    """The checks of :func:`start`, without writing anything; whether there is a trial."""
+    return check_record(job.folder / RECORD, job.record, resume, _OF_THE_CONFIG)

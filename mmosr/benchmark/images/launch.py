@@ -53,26 +53,26 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
 
 def failure_line(log: Path, start: int = 0) -> str:
     """The error in what a process has printed: its ``error:`` line, else its last line."""
-    with log.open("rb") as file:
-        file.seek(start)
-        lines = file.read().decode(errors="replace").splitlines()
-    lines = [line.strip() for line in lines if line.strip()]
+    lines = [line.strip() for line in _read(log, start).splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or lines or ["no message"])[-1]
 
 
 def progress_line(log: Path, start: int = 0) -> str | None:
     """How far a trial is, by the last such line of its log; None without one."""
-    with log.open("rb") as file:
-        file.seek(max(start, log.stat().st_size - TAIL))
-        text = file.read().decode(errors="replace")
-    found = list(_PROGRESS.finditer(text))
+    found = list(_PROGRESS.finditer(_read(log, max(start, log.stat().st_size - TAIL))))
     if not found:
         return None
     if found[-1]["fitting"]:
         return found[-1]["fitting"]
     details = [" ".join(part.split()) for part in _DETAILS.findall(found[-1]["rest"])]
     return ", ".join([f"{found[-1]['loop']} {found[-1]['done']}", *details])
+
+
+def _read(log: Path, start: int) -> str:
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace")
 
 
 def _wait(process: subprocess.Popen, log: Path, start: int, say: Callable[[str], None]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -12,7 +11,7 @@ import numpy as np
 from mmosr.evaluation import ScoreHistogram
 from mmosr.evaluation.image_table import ImageTable
 from mmosr.evaluation.rejection import confusion_matrix, reject
-from mmosr.runs.files import atomic_write
+from mmosr.runs.tables import write_csv
 from mmosr.utils import UNKNOWN
 from mmosr.visualization import plot_roc, plot_score_histogram
 from mmosr.visualization.confusion import UNKNOWN_NAME, plot_confusion_matrix
@@ -59,7 +58,5 @@ def write_plots(
 def write_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path) -> None:
     """Write the counts with their names, true classes in rows, unknown last; whole."""
     names = [*classes, UNKNOWN_NAME]
-    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["true class", *names])
-        writer.writerows([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+    rows = ([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+    write_csv(path, rows, ["true class", *names])

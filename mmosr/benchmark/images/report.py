@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from mmosr.benchmark.pixels.tables import NOTHING, code, plain
-from mmosr.runs.files import atomic_write
-from mmosr.runs.terminal import report_console
+from mmosr.runs.files import write_text
+from mmosr.runs.record import write_json
+from mmosr.runs.tables import (
+    NOTHING,
+    code,
+    log_console,
+    markdown_table,
+    plain,
+    terminal_table,
+    write_csv,
+)
 
-from .job import write_json
 from .result import ProtocolRun
 from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
 
@@ -45,12 +49,8 @@ def write_report(out: Path, run: ProtocolRun) -> list[Path]:
     content = report_content(run)
     paths = [out / f"protocol.{kind}" for kind in ("json", "csv", "md")]
     write_json(paths[0], content)
-    with atomic_write(paths[1]) as path, path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        writer.writerows(_csv_rows(content))
-    with atomic_write(paths[2]) as path:
-        path.write_text(_markdown(content), encoding="utf-8")
+    write_csv(paths[1], _csv_rows(content), COLUMNS)
+    write_text(paths[2], _markdown(content))
     return paths
 
 
@@ -61,25 +61,20 @@ def print_report(run: ProtocolRun, console: Console | None = None) -> None:
         run: What was run.
         console: Default: standard output.
     """
-    content, console = report_content(run), console or report_console()
-    table = Table(
-        title=escape(content["title"]),
-        caption=escape(f"protocol {content['protocol']}, version {content['version']}; {SPREAD}"),
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-    )
-    for name in ("method", "score or network"):
-        table.add_column(name, overflow="fold")
+    content = report_content(run)
     names = _figures(content)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("trials or source", overflow="fold")
-    for row in _own_rows(content):
-        table.add_row(*map(escape, row))
+    table = terminal_table(
+        ["method", "score or network"],
+        names,
+        ["trials or source"],
+        _own_rows(content),
+        title=content["title"],
+        caption=f"protocol {content['protocol']}, version {content['version']}; {SPREAD}",
+    )
     table.add_section()
     for row in _published_rows(content, names):
         table.add_row(*map(escape, row), style="dim")
-    console.print(table)
+    (console or log_console()).print(table)
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -97,22 +92,18 @@ def _csv_rows(content: Mapping) -> list[tuple]:
         for key, value in part["figures"].items():
             score, figure = _split(key)
             count = len(value["trials"])
-            own = (score, "", figure, value["mean"], _text(value["std"]), count, part["config"])
+            own = (score, "", figure, value["mean"], value["std"], count, part["config"])
             rows.append((*head, "run", method, *own))
         values = [value for value in part[OPENNESS].values() if value is not None]
         if values:
-            own = ("", "", OPENNESS, np.mean(values), _text(deviation(values)), len(values))
+            own = ("", "", OPENNESS, np.mean(values), deviation(values), len(values))
             rows.append((*head, "run", method, *own, part["config"]))
     for row in content["published"]:
         for figure, (mean, std) in row["figures"].items():
             note = row["source"] + (f" ({row['note']})" if row["note"] else "")
-            own = ("", row["network"] or "", figure, mean, _text(std), "", note)
+            own = ("", row["network"], figure, mean, std, "", note)
             rows.append((*head, "published", row["method"], *own))
     return rows
-
-
-def _text(std: float | None) -> float | str:
-    return "" if std is None else std
 
 
 def _figures(content: Mapping) -> list[str]:
@@ -215,8 +206,6 @@ def _hashes(content: Mapping) -> list[str]:
     return lines
 
 
-def _table(header: list[str], rows: list[tuple[str, ...]]) -> list[str]:
-    rule = "|".join(":---" if i < 2 else "---:" for i in range(len(header)))
-    cells = [[plain(cell) for cell in row] for row in ([*header], *rows)]
-    first, *rest = ("| " + " | ".join(row) + " |" for row in cells)
-    return [first, f"|{rule}|", *rest]
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    header, *rows = ([plain(cell) for cell in row] for row in (header, *rows))
+    return markdown_table(header, rows, words=(0, 1))

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .job import versions
+from mmosr.runs.record import versions
+
 from .result import ProtocolRun
 
 ACCURACY = "accuracy/"
@@ -85,7 +86,7 @@ def report_content(run: ProtocolRun) -> dict:
         "figures": list(protocol.figures),
         "rules": rules,
         "deviation": SPREAD,
-        "versions": versions(),
+        "versions": versions("mmpretrain"),
         "methods": methods,
         "published": [dataclasses.asdict(row) for row in protocol.published],
     }

@@ -10,11 +10,12 @@ from mmengine.config import Config
 
 from mmosr.registry import SCORES
 from mmosr.runs.hashes import content_hash, file_hash
+from mmosr.runs.record import read_json, version_differences, versions
 from mmosr.scores import FittedScore
+from mmosr.scores.entries import entry_configs
 from mmosr.utils import InputError
-from mmosr.utils.environment import version_differences
 
-from .job import CONFIG, RESULT, read_json, versions
+from .job import CONFIG, RESULT
 from .training import training_differences
 
 
@@ -38,7 +39,7 @@ def find_trained(folder: Path, cfg: Config) -> dict[str, str]:
         raise InputError(f"--trained: there is no finished trial in '{folder}'")
     result, config = read_json(folder / RESULT), Config.fromfile(folder / CONFIG)
     differing = training_differences(config, cfg)
-    differing += version_differences(result["versions"], versions())
+    differing += version_differences(result["versions"], versions("mmpretrain"))
     if differing:
         raise InputError(
             f"--trained: '{folder}' was trained with another {', '.join(differing)}: train without "
@@ -110,7 +111,6 @@ def _check_scores(source: Config, cfg: Config, folder: Path) -> None:
 
 def _scores(cfg: Config) -> dict[str, dict]:
     """Configs of the scores of a model, by name."""
-    scores = cfg.to_dict()["model"].get("score") or ()
-    scores = [scores] if isinstance(scores, (str, Mapping)) else scores
+    scores = entry_configs(cfg.to_dict()["model"].get("score") or ())
     configs = [dict(type=score) if isinstance(score, str) else dict(score) for score in scores]
     return {config.get("name", config["type"]): config for config in configs}

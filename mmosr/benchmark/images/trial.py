@@ -21,11 +21,12 @@ from mmosr.engine.runners import LAST, last_checkpoint, training_runner
 from mmosr.engine.testing import testing_runner
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.runs.hashes import file_hash
+from mmosr.runs.record import read_json, write_json
 from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 
 from .data import describe_data
-from .job import CONFIG, RECORD, RESULT, read_json, trial_openness, trial_title, write_json
+from .job import CONFIG, RECORD, RESULT, trial_openness, trial_title
 from .plots import write_plots
 from .protocols import load_image_protocol
 from .trained import check_checkpoint, check_data_of

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,9 +17,9 @@ from mmseg.evaluation import IoUMetric
 from mmosr.evaluation.components import ComponentCounts, component_counts, component_figures
 from mmosr.evaluation.counts import count_image
 from mmosr.evaluation.curves import best_f1, figures
-from mmosr.runs.files import atomic_write
-from mmosr.runs.progress import ImageProgress
+from mmosr.runs.progress import progress
 from mmosr.runs.ranks import FailureNote, from_first, share, together
+from mmosr.runs.record import read_json, write_json
 from mmosr.visualization.frames import Frame
 
 from .data import BenchmarkData
@@ -26,6 +27,8 @@ from .maps import MapFolder, extremes
 from .passes import Predictor
 from .result import DatasetResult
 from .state import ImageRow, Part, PartWriter, images_done, part_files, remove_unfinished
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -88,11 +91,11 @@ class DatasetRun:
         return self._result(total[0], plan, components)
 
     def remove_maps(self) -> None:
-        """Remove the maps, which the report needs no more, unless they are to be kept."""
+        """Remove the maps, which the report no longer needs, unless they are to be kept."""
         if not self.keep_maps:
             self._maps.keep_only(())
 
-    def _together(self, function) -> None:
+    def _together(self, function: Callable[[], object]) -> None:
         """As :func:`together`, where the other ranks hear of an error at once."""
 
         def guarded() -> None:
@@ -111,27 +114,32 @@ class DatasetRun:
 
     def _count(self, done: set[int]) -> None:
         """Count this rank's share of the images that are not done."""
-        todo = set(range(len(self.data))) - done
-        batches = share(self.predictor.batches(todo))
-        own = sum(index in todo for batch in batches for index in batch)
         frames = _ExtremeMaps(self._maps, self.data.images, self.scores[0])
-        with PartWriter(self._parts) as writer, self._progress("", own) as progress:
-            for samples in self.predictor.samples(batches):
-                for index, sample in samples:
-                    if index not in todo:
-                        continue
-                    # The map comes first: an image that is done has its map.
-                    counts = count_image(sample, self.num_classes, self.scores)
-                    if self._all_maps:
-                        self._write_maps(index, sample)
-                    row = writer.add(index, counts)
-                    if not self._all_maps and frames.takes(row):
-                        self._write_maps(index, sample)
-                    progress.advance(1)
+        with PartWriter(self._parts) as writer:
+            for index, sample in self._predict(set(range(len(self.data))) - done):
+                # The map comes first: an image that is done has its map.
+                counts = count_image(sample, self.num_classes, self.scores)
+                if self._all_maps:
+                    self._write_maps(index, sample)
+                row = writer.add(index, counts)
+                if not self._all_maps and frames.takes(row):
+                    self._write_maps(index, sample)
+
+    def _predict(self, indices: set[int], what: str = "") -> Iterator[tuple[int, dict]]:
+        """This rank's share of some images."""
+        batches = share(self.predictor.batches(indices))
+        total = sum(index in indices for batch in batches for index in batch)
+
+        def samples() -> Iterator[tuple[int, dict]]:
+            for batch in self.predictor.samples(batches):
+                yield from ((index, sample) for index, sample in batch if index in indices)
                 self.note.check()
 
-    def _progress(self, what: str, total: int) -> ImageProgress:
-        return ImageProgress(f"{self.data.name}{what}", total, is_main_process())
+        return self._progress(samples(), what, total)
+
+    def _progress(self, items: Iterable[T], what: str, total: int) -> Iterator[T]:
+        name = f"{self.data.name}{what}"
+        return progress(items, name, total=total, show=is_main_process())
 
     def _write_maps(self, index: int, sample: dict) -> None:
         maps = {name: _to_map(sample["pred_anomaly"][name]) for name in self._maps.scores}
@@ -156,15 +164,8 @@ class DatasetRun:
         missing = from_first(lambda: {i for i in needed if not self._maps.has(i)})
 
         def fill() -> None:
-            batches = share(self.predictor.batches(missing))
-            own = sum(index in missing for batch in batches for index in batch)
-            with self._progress(", maps again", own) as progress:
-                for samples in self.predictor.samples(batches):
-                    for index, sample in samples:
-                        if index in missing:
-                            self._write_maps(index, sample)
-                            progress.advance(1)
-                    self.note.check()
+            for index, sample in self._predict(missing, ", maps again"):
+                self._write_maps(index, sample)
 
         self._together(fill)
 
@@ -182,24 +183,19 @@ class DatasetRun:
                 )
                 for name in self.scores
             }
-            from_first(lambda: self._save_components(found))
-        return json.loads(from_first(self._components.read_text))
+            # A figure may be undefined.
+            from_first(lambda: write_json(self._components, found, allow_nan=True))
+        return from_first(lambda: read_json(self._components))
 
     def _count_components(self, plan: _Plan, counted: dict[str, list[ComponentCounts]]) -> None:
-        own = share(range(len(self.data)))
-        with self._progress(", components", len(own)) as progress:
-            for index in own:
-                label, sizes = self._maps.label(index), self.data.protocol.components
-                for name, threshold in plan.thresholds.items():
-                    if not math.isnan(threshold):  # else there is no unknown pixel at all
-                        score = self._maps.score(index, name)
-                        counted[name].append(component_counts(score, label, threshold, sizes))
-                progress.advance(1)
-                self.note.check()
-
-    def _save_components(self, found: dict) -> None:
-        with atomic_write(self._components) as temporary:
-            temporary.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        own, sizes = share(range(len(self.data))), self.data.protocol.components
+        for index in self._progress(own, ", components", len(own)):
+            label = self._maps.label(index)
+            for name, threshold in plan.thresholds.items():
+                if not math.isnan(threshold):  # else there is no unknown pixel at all
+                    score = self._maps.score(index, name)
+                    counted[name].append(component_counts(score, label, threshold, sizes))
+            self.note.check()
 
     # --- the result -----------------------------------------------------------------------------
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import torch
+from mmengine.dataset import pseudo_collate
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from mmosr.runs.batches import cut, run_by_size
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL
 
 from .data import BenchmarkData
@@ -15,9 +17,6 @@ from .data import BenchmarkData
 
 class Predictor:
     """Predicts images in batches that never depend on what is done already or on other ranks.
-
-    The last digits of a map may depend on its neighbours in the batch, so batches are cut from the
-    whole list of images.
 
     Args:
         model: In evaluation mode, with anomaly scores.
@@ -37,8 +36,7 @@ class Predictor:
     ) -> None:
         self._model, self._data = model, data
         self._num_workers, self._closed_set = num_workers, closed_set
-        places = range(len(data))
-        self._batches = [places[s : s + batch_size] for s in range(0, len(data), batch_size)]
+        self._batches = cut(range(len(data)), batch_size)
 
     def batches(self, indices: set[int]) -> list[Sequence[int]]:
         """The batches that hold some of these images."""
@@ -50,17 +48,14 @@ class Predictor:
             self._data,
             batch_sampler=batches,
             num_workers=min(self._num_workers, len(batches)),
-            collate_fn=list,
+            collate_fn=pseudo_collate,
         )
-        for batch, prepared in zip(batches, loader, strict=True):
-            yield list(zip(batch, self._predict(prepared), strict=True))
+        for places, batch in zip(batches, loader, strict=True):
+            yield list(zip(places, self._predict(batch), strict=True))
 
     @torch.no_grad()
-    def _predict(self, prepared: list[dict]) -> list[dict]:
-        if len({tuple(part["inputs"].shape) for part in prepared}) > 1:
-            return [sample for part in prepared for sample in self._predict([part])]
-        batch = {key: [part[key] for part in prepared] for key in prepared[0]}
-        samples = [sample.to_dict() for sample in self._model.test_step(batch)]
+    def _predict(self, batch: dict[str, list]) -> list[dict]:
+        samples = [sample.to_dict() for sample in run_by_size(self._model.test_step, batch)]
         if not self._closed_set:
             for sample in samples:
                 sample["gt_sem_seg"]["data"] = only_known(sample["gt_sem_seg"]["data"])

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import cv2
-import mmcv
-import mmengine
-import mmseg
-import numpy as np
-import torch
-
 from mmosr.apis import Loaded
-from mmosr.runs.files import atomic_write
 from mmosr.runs.hashes import content_hash
+from mmosr.runs.record import check_record, differences, versions, write_json
 from mmosr.utils import InputError
-from mmosr.utils.environment import version_differences
-from mmosr.version import __version__
 
 from .data import BenchmarkData
 
@@ -38,15 +28,7 @@ def describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
         "scores": list(loaded.model.score_names),
         "batch_size": loaded.batch_size,
         "datasets": {part.name: _dataset(part) for part in data},
-        "versions": {
-            "mmosr": __version__,
-            "torch": torch.__version__,
-            "mmseg": mmseg.__version__,
-            "mmcv": mmcv.__version__,
-            "mmengine": mmengine.__version__,
-            "numpy": np.__version__,
-            "opencv": cv2.__version__,
-        },
+        "versions": versions("mmseg"),
     }
 
 
@@ -72,21 +54,8 @@ def start_record(out: Path, run: dict, resume: bool) -> dict:
     Raises:
         InputError: There is a run that is not to be resumed, or is another one.
     """
-    path = out / RECORD
-    if path.exists() and not resume:
-        raise InputError(
-            f"'{out}' holds a run already: add --resume to continue it, or choose another --out"
-        )
-    if path.exists():
-        differing = _differences(_read(path), run, path)
-        if differing:
-            raise InputError(
-                f"cannot resume: '{path}' is of a run with another {', '.join(differing)}; "
-                "choose another --out"
-            )
-        return run
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
+    if not check_record(out / RECORD, run, resume):
+        write_json(out / RECORD, run)
     return run
 
 
@@ -96,39 +65,8 @@ def check_same(first: Mapping, own: Mapping) -> None:
     Raises:
         InputError: Naming what differs, such as data that is not the same on all machines.
     """
-    if differing := _differences(first, own, Path(RECORD)):
+    if differing := differences(first, own):
         raise InputError(
             f"this process has another {', '.join(differing)} than the first one: all machines "
             "need the same files"
         )
-
-
-def _read(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"'{path}' is no record of a run: choose another --out") from error
-
-
-def _differences(old: Mapping, new: Mapping, path: Path) -> list[str]:
-    """What differs, in words."""
-    try:
-        keys = ("config_sha256", "checkpoint_sha256", "scores", "batch_size")
-        found = [key.removesuffix("_sha256") for key in keys if old[key] != new[key]]
-        if list(old["datasets"]) != list(new["datasets"]):
-            found.append("list of data sets")
-        else:
-            found += [
-                f"data set '{name}' ({_some(old['datasets'][name], part)})"
-                for name, part in new["datasets"].items()
-                if old["datasets"][name] != part
-            ]
-        found += version_differences(old["versions"], new["versions"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{path}' is no record of a run: choose another --out") from error
-    return found
-
-
-def _some(old: Mapping, new: Mapping) -> str:
-    words = {"config_sha256": "config", "images_sha256": "list of images"}
-    return ", ".join(words.get(key, key) for key in new if old.get(key) != new[key])

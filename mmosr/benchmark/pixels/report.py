@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +12,9 @@ import numpy as np
 
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import ScoreHistogram
-from mmosr.runs.files import atomic_write
+from mmosr.runs.files import write_text
+from mmosr.runs.record import write_json
+from mmosr.runs.tables import write_csv
 from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
 from mmosr.visualization.frames import draw_frames
 
@@ -51,14 +51,20 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
         name: {title: path.relative_to(out).as_posix() for title, path in drawn.items()}
         for name, drawn in pictures.items()
     }
+    written = [out / f"benchmark.{kind}" for kind in ("json", "csv", "md")]
     report = to_json(results, run)
-    written = [
-        _write(out / "benchmark.json", json.dumps(report, indent=2, allow_nan=False) + "\n"),
-        _write_csv(out / "benchmark.csv", _csv_rows(results, run)),
-        _write(out / "benchmark.md", markdown(results, run, linked)),
-    ]
+    write_json(written[0], report)
+    write_csv(written[1], _csv_rows(report), line_end="\n")
+    write_text(written[2], markdown(results, run, linked))
     for result in results:
-        written += _write_images(out / result.name, result), *pictures[result.name].values()
+        path = out / result.name / "per_image.csv"
+        rows = (
+            {**row, **in_percent({name: row[name] for name in PIXEL_FIGURES})}
+            for row in result.per_image
+        )
+        columns = ("image", "score", "known", "unknown", *PIXEL_FIGURES)
+        write_csv(path, map(_strict, rows), columns, line_end="\n")
+        written += path, *pictures[result.name].values()
     return written
 
 
@@ -116,66 +122,30 @@ def _strict(value: object) -> object:
 # --- CSV ----------------------------------------------------------------------------------------
 
 
-def _csv_rows(results: Sequence[DatasetResult], run: Mapping) -> list[dict]:
+def _csv_rows(report: Mapping) -> Iterator[dict]:
     """One row for each data set and score, all with the same columns."""
+    run = report["run"]
     origin = {
         **{key: run[key] for key in ("config", "config_sha256", "checkpoint", "checkpoint_sha256")},
         **{f"{name}_version": version for name, version in run["versions"].items()},
     }
-    rows = []
-    for result in results:
-        for score, figures in result.figures.items():
-            percent = in_percent(figures)
-            limits = _bounds(result.histograms[score])
-            rows.append(
-                {
-                    "dataset": result.name,
-                    "protocol": result.protocol.identifier,
-                    "protocol_version": result.protocol.version,
-                    "score": score,
-                    "images": result.images,
-                    "known": result.known,
-                    "unknown": result.unknown,
-                    "ignored": result.ignored,
-                    **{name: (result.closed_set or {}).get(name) for name in CLOSED_SET},
-                    **{name: percent.get(name) for name in FIGURES},
-                    "histogram_bits": result.histograms[score].bits,
-                    **{f"{name}_low": limits[name][0] for name in BOUNDED},
-                    **{f"{name}_high": limits[name][1] for name in BOUNDED},
-                    **origin,
-                }
-            )
-    return rows
-
-
-def _write_images(folder: Path, result: DatasetResult) -> Path:
-    keys = ("image", "score", "known", "unknown")
-    rows = [
-        {
-            **{key: row[key] for key in keys},
-            **in_percent({name: row[name] for name in PIXEL_FIGURES}),
-        }
-        for row in result.per_image
-    ]
-    return _write_csv(folder / "per_image.csv", rows, (*keys, *PIXEL_FIGURES))
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping], columns: Iterable[str] | None = None) -> Path:
-    if columns is None:
-        columns = list(rows[0]) if rows else []
-    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            plain = {key: _strict(value) for key, value in row.items()}
-            writer.writerow({key: "" if value is None else value for key, value in plain.items()})
-    return path
-
-
-def _write(path: Path, text: str) -> Path:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return path
+    for data in report["datasets"]:
+        closed_set = data["closed_set"] or {}
+        for score, found in data["scores"].items():
+            yield {
+                "dataset": data["name"],
+                "protocol": data["protocol"]["identifier"],
+                "protocol_version": data["protocol"]["version"],
+                "score": score,
+                "images": data["images"],
+                **data["pixels"],
+                **{name: closed_set.get(name) for name in CLOSED_SET},
+                **{name: found["figures"].get(name) for name in FIGURES},
+                "histogram_bits": found["histogram_bits"],
+                **{f"{name}_low": found["bounds"][name][0] for name in BOUNDED},
+                **{f"{name}_high": found["bounds"][name][1] for name in BOUNDED},
+                **origin,
+            }
 
 
 # --- pictures -----------------------------------------------------------------------------------
@@ -219,7 +189,5 @@ def file_names(scores: Iterable[str]) -> dict[str, str]:
 
 def score_limits(histogram: ScoreHistogram) -> tuple[float, float]:
     """A colour range for all images: the percentiles 1 and 99 of the pixels, apart at least."""
-    samples = np.cumsum(histogram.known + histogram.unknown)
-    ranks = [max(1, math.ceil(samples[-1] * percent / 100)) for percent in _PERCENTILES]
-    low, high = (float(x) for x in histogram.thresholds[np.searchsorted(samples, ranks)])
+    low, high = histogram.percentiles(_PERCENTILES)
     return (low, high) if low < high else (low, low + max(abs(low), 1.0) * 1e-3)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -19,6 +20,7 @@ from mmosr.runs.files import atomic_write
 from mmosr.utils import InputError
 
 _SHARE_OF_TIME = 0.05  # spent on writing
+_COUNTS = ("keys", "known", "unknown")  # arrays of a histogram
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,8 @@ class Part:
         if counts.areas is not None:
             arrays["areas"] = counts.areas.cpu().numpy()
         for number, histogram in enumerate(counts.histograms.values()):
-            arrays[f"keys_{number}"] = histogram.keys
-            arrays[f"known_{number}"] = histogram.known
-            arrays[f"unknown_{number}"] = histogram.unknown
-            arrays[f"bits_{number}"] = np.int64(histogram.bits)
+            for kind in (*_COUNTS, "bits"):
+                arrays[f"{kind}_{number}"] = getattr(histogram, kind)
         with atomic_write(path) as temporary:
             np.savez(temporary, **arrays)
 
@@ -108,19 +108,14 @@ class Part:
             scores, names = file["scores"].tolist(), file["figure_names"].tolist()
             histograms = {
                 name: ScoreHistogram(
-                    *(file[f"{kind}_{number}"] for kind in ("keys", "known", "unknown")),
-                    int(file[f"bits_{number}"]),
+                    *(file[f"{kind}_{number}"] for kind in _COUNTS), int(file[f"bits_{number}"])
                 )
                 for number, name in enumerate(scores)
             }
+            columns = (file[kind].tolist() for kind in ("images", "pixels", "figures"))
             rows = tuple(
                 ImageRow(index, known, unknown, _by_name(values, scores, names))
-                for index, (known, unknown), values in zip(
-                    file["images"].tolist(),
-                    file["pixels"].tolist(),
-                    file["figures"].tolist(),
-                    strict=True,
-                )
+                for index, (known, unknown), values in zip(*columns, strict=True)
             )
             areas = torch.from_numpy(file["areas"]) if "areas" in file else None
             return cls(Counts(len(rows), int(file["ignored"]), areas, histograms), rows)
@@ -130,26 +125,15 @@ def _by_name(values: list, scores: list[str], names: list[str]) -> dict[str, dic
     return {s: dict(zip(names, v, strict=True)) for s, v in zip(scores, values, strict=True)}
 
 
-class _opened:
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     """A part file that is being read; whatever is wrong with it becomes one line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> np.lib.npyio.NpzFile:
-        try:
-            self.file = np.load(self.path)
-        except (OSError, ValueError, EOFError, BadZipFile) as error:
-            raise self._damaged() from error
-        return self.file
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        self.file.close()
-        if isinstance(error, (OSError, ValueError, KeyError, EOFError, BadZipFile)):
-            raise self._damaged() from error
-
-    def _damaged(self) -> InputError:
-        return InputError(f"'{self.path}' is damaged: remove it and run again with --resume")
+    try:
+        with np.load(path) as file:
+            yield file
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        text = f"'{path}' is damaged: remove it and run again with --resume"
+        raise InputError(text) from error
 
 
 def part_files(folder: Path) -> list[Path]:

@@ -6,12 +6,12 @@ Figures are rounded here and nowhere else.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import MAX_BITS
+from mmosr.runs.tables import NOTHING, code, markdown_table, plain
 
 from .protocols import Protocol, Published
 from .result import DatasetResult
@@ -31,9 +31,6 @@ FIGURES = {
 }
 THRESHOLD = "F1-threshold"
 PUBLISHED = ("AUROC", "AP", "FPR95")
-NOTHING = "–"
-# An underscore inside a word is none.
-_MARKUP = re.compile(r"[\\`*\[\]<|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 
 
@@ -127,37 +124,13 @@ def markdown(
     return "\n".join([*lines, "", *_foot_note(results), ""])
 
 
-def code(text: object) -> str:
-    """Text in a code span, whatever back ticks it holds."""
-    text = " ".join(str(text).split())
-    ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
-    pad = " " if "`" in text else ""
-    return f"{ticks}{pad}{text}{pad}{ticks}"
-
-
-def plain(text: object) -> str:
-    """Text in which nothing is markup."""
-    return re.sub(_MARKUP, r"\\\g<0>", " ".join(str(text).split()))
-
-
-def _row(cells: Iterable[str]) -> str:
-    # A pipe ends a cell, in a code span as well.
-    return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: set[int]) -> list[str]:
-    """A table; the columns in ``left`` hold words, the others numbers."""
-    rule = "|" + "|".join(":---" if i in left else "---:" for i in range(len(header))) + "|"
-    return [_row(header), rule, *map(_row, rows)]
-
-
 def _run_table(run: Mapping) -> list[str]:
     def file(kind: str) -> str:
         return f"{code(run[kind])}, SHA-256 {code(run[f'{kind}_sha256'][:12])}"
 
     versions = ", ".join(f"{plain(name)} {plain(v)}" for name, v in run["versions"].items())
     rows = [("config", file("config")), ("checkpoint", file("checkpoint")), ("versions", versions)]
-    return _table(("run", ""), rows, left={0, 1})
+    return markdown_table(("run", ""), rows, words={0, 1})
 
 
 def _dataset_section(result: DatasetResult, pictures: Mapping[str, str]) -> list[str]:
@@ -201,20 +174,14 @@ def _own_table(result: DatasetResult) -> list[str]:
         [code(score), *(f"**{text}**" if best else text for text, best in cells)]
         for score, cells in table_cells(result).items()
     ]
-    return _table(header, rows, left={0})
+    return markdown_table(header, rows, words={0})
 
 
 def _published_table(published: Sequence[Published]) -> list[str]:
     if not published:
         return []
-    header = [
-        "published method",
-        *map(heading, PUBLISHED),
-        "network",
-        "unknown data",
-        "resynthesis",
-        "source",
-    ]
+    words = ["network", "unknown data", "resynthesis", "source"]
+    header = ["published method", *map(heading, PUBLISHED), *words]
     rows = [
         [
             plain(row.method),
@@ -231,7 +198,7 @@ def _published_table(published: Sequence[Published]) -> list[str]:
         "**Published** by others, not run here (unknown data: used in training; resynthesis: an "
         "extra network):",
         "",
-        *_table(header, rows, left={0, 4, 5, 6, 7}),
+        *markdown_table(header, rows, words={0, 4, 5, 6, 7}),
     ]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mmosr.runs.terminal import report_console
+from mmosr.runs.tables import log_console, terminal_table
 
 from .result import DatasetResult
 from .tables import PUBLISHED, amounts, figure_names, format_figure, heading, table_cells
@@ -22,28 +21,21 @@ def print_tables(results: Sequence[DatasetResult], console: Console | None = Non
         results: One for each data set.
         console: Default: standard output.
     """
-    console = console or report_console()
+    console = console or log_console()
     for result in results:
         console.print(_table(result))
         console.print()
 
 
 def _table(result: DatasetResult) -> Table:
-    names = figure_names(result)
-    protocol = result.protocol
-    table = Table(
-        title=escape(f"{result.name}: {protocol.title}"),
-        caption=escape(
-            f"protocol {protocol.identifier}, version {protocol.version}; {amounts(result)}"
-        ),
-        box=box.SIMPLE_HEAD,
+    names, protocol = figure_names(result), result.protocol
+    table = terminal_table(
+        ["score"],
+        [heading(name).replace(" ", "\n") for name in names],
+        title=f"{result.name}: {protocol.title}",
+        caption=f"protocol {protocol.identifier}, version {protocol.version}; {amounts(result)}",
         padding=0,
-        show_edge=False,
     )
-    # In a narrow terminal names of scores are folded, and numbers stay whole.
-    table.add_column("score", overflow="fold")
-    for name in names:
-        table.add_column(heading(name).replace(" ", "\n"), justify="right", no_wrap=True)
     for score, cells in table_cells(result).items():
         table.add_row(
             escape(score), *(f"[bold]{text}[/]" if best else text for text, best in cells)

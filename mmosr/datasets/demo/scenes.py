@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from mmosr.runs.files import atomic_write
+from mmosr.runs.record import write_json
 from mmosr.utils import UNKNOWN_LABEL, InputError
 
 from .drawing import Canvas, finish
@@ -152,13 +153,13 @@ def write_demo_scenes(
     found = _read_marker(root)
     if found is None or {**found, "finished": True} != {**wanted, "finished": True}:
         _clear(root)
-        _write_marker(root, {**wanted, "finished": False})
+        write_json(root / _MARKER, {**wanted, "finished": False})
     scenes = [(split, i) for split in counts for i in range(counts[split])]
     missing = [s for s in scenes if not all(path.is_file() for path in scene_paths(root, *s))]
     if missing:
         draw_all(partial(_draw_and_save, root, size, seed), missing, progress)
     if missing or not (found or {}).get("finished"):
-        _write_marker(root, {**wanted, "finished": True})
+        write_json(root / _MARKER, {**wanted, "finished": True})
     return root
 
 
@@ -216,11 +217,6 @@ def _clear(root: Path) -> None:
     for folder in ("leftImg8bit", "gtFine"):
         for path in (root / folder).glob("*/demo/*demo_*.png"):
             path.unlink()
-
-
-def _write_marker(root: Path, content: dict) -> None:
-    with atomic_write(root / _MARKER) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:

@@ -8,7 +8,6 @@ import pytest
 
 from mmosr.benchmark.pixels.protocols import custom_protocol, load_protocol
 from mmosr.benchmark.pixels.report import write_report
-from mmosr.benchmark.pixels.tables import code, plain
 
 from .made_results import RUN, expected, make, samples, strict_json
 
@@ -132,10 +131,3 @@ def test_what_is_ignored_is_said_even_when_the_others_are_alike(tmp_path):
     write_report(tmp_path, [make("x", protocol, *samples())], RUN)
     text = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     assert "Unknown: as the labels of the data set say. Ignored: void \\| sky." in text
-
-
-def test_markup_is_escaped():
-    assert plain("L*a*b <x> [y](z) road_anomaly _a_ |") == (
-        "L\\*a\\*b \\<x> \\[y\\](z) road_anomaly \\_a\\_ \\|"
-    )
-    assert code("a`b") == "`` a`b ``" and code("a\nb") == "`a b`"

@@ -36,11 +36,11 @@ def test_a_folder_that_holds_a_run(files, tmp_path):
     other.unlink()
     changes = {
         "config;": {"model.decode_head.align_corners": True},
-        "batch_size;": {"test_dataloader.batch_size": 2},
+        "batch size;": {"test_dataloader.batch_size": 2},
         "data set 'test' (config);": {
             "test_dataloader.dataset.ignored_classes": ("wall",),
         },
-        "data set 'test' (config, images, list of images);": {
+        "data set 'test' (config, list of images);": {
             "test_dataloader.dataset.data_prefix.img_path": "leftImg8bit/val",
             "test_dataloader.dataset.data_prefix.seg_map_path": "gtFine/val",
         },
@@ -67,7 +67,7 @@ def test_images_added_since(files, tmp_path):
     run(files, tmp_path / "out", scores=["msp"], config=config)
     image = sorted((root / "leftImg8bit" / "test").rglob("*.png"))[0]
     image.unlink()
-    with pytest.raises(InputError, match=r"another data set 'test' \(images, list of images\);"):
+    with pytest.raises(InputError, match=r"another data set 'test' \(list of images\);"):
         run(files, tmp_path / "out", scores=["msp"], config=config, resume=True)
 
 
