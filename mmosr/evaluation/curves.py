@@ -209,6 +209,11 @@ def figures(histogram: ScoreHistogram) -> dict[str, float]:
     }
 
 
+def percent(value: float) -> float:
+    """A fraction as metrics give it: in percent, with four decimals."""
+    return round(float(value) * 100, 4)
+
+
 def _reaching(histogram: ScoreHistogram, tpr: float) -> int | None:
     """Position of the first threshold, from the top, with a true positive rate of ``tpr``."""
     if not 0 < tpr <= 1:

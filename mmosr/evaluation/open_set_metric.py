@@ -16,7 +16,7 @@ from mmosr.registry import METRICS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
 from .counts import Counts, count_image
-from .curves import figures
+from .curves import figures, percent
 from .histogram import MAX_CELLS
 
 
@@ -172,7 +172,7 @@ class OpenSetMetric(IoUMetric):
         super().compute_metrics([areas])  # prints the table of classes
         classes = self.total_area_to_metrics(*areas, self.metrics, self.nan_to_num, self.beta)
         return {
-            name if name == "aAcc" else f"m{name}": _percent(np.nanmean(values))
+            name if name == "aAcc" else f"m{name}": percent(np.nanmean(values))
             for name, values in classes.items()
         }
 
@@ -189,7 +189,7 @@ class OpenSetMetric(IoUMetric):
         for score, histogram in total.histograms.items():
             values = figures(histogram)
             threshold = values.pop("F1-threshold")
-            values = {name: _percent(value) for name, value in values.items()}
+            values = {name: percent(value) for name, value in values.items()}
             table.field_names = ["score", *values, "F1-threshold"]  # the same for all scores
             table.add_row([score, *(f"{v:.2f}" for v in values.values()), f"{threshold:.6g}"])
             metrics.update({f"{score}/{name}": value for name, value in values.items()})
@@ -200,7 +200,3 @@ class OpenSetMetric(IoUMetric):
             f"unknown positive:\n{table.get_string()}",
             logger,
         )
-
-
-def _percent(value: float) -> float:
-    return round(float(value) * 100, 4)

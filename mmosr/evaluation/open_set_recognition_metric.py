@@ -16,6 +16,7 @@ from prettytable import PrettyTable
 from mmosr.registry import METRICS
 from mmosr.utils import UNKNOWN, InputError
 
+from .curves import percent
 from .image_table import ImageTable, write_image_table
 from .recognition import CCR_RATES, check_top_k, recognition_figures, truth_ranks
 from .rejection import confusion_matrix, macro_f1, reject, rejection_threshold
@@ -77,7 +78,7 @@ class OpenSetRecognitionMetric(BaseMetric):
         rejection_rate: Share of known images that ``rejection-threshold`` rejects, in [0, 1).
         out_file: CSV file of truth, prediction and scores of every image, see
             :mod:`mmosr.evaluation.image_table`; default: none.
-        collect_device, prefix, collect_dir: As in mmengine's ``BaseMetric``.
+        **kwargs: As mmengine's ``BaseMetric``.
 
     Raises:
         InputError: An option is out of range. In ``process``, naming the image: a missing field or
@@ -93,11 +94,9 @@ class OpenSetRecognitionMetric(BaseMetric):
         thresholds: float | Mapping[str, float] | None = None,
         rejection_rate: float = 0.1,
         out_file: str | os.PathLike | None = None,
-        collect_device: str = "cpu",
-        prefix: str | None = None,
-        collect_dir: str | None = None,
+        **kwargs,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        super().__init__(**kwargs)
         self.scores = [scores] if isinstance(scores, str) else scores
         self.topk = [topk] if isinstance(topk, int) else list(topk)
         self.ccr_rates = list(ccr_rates)
@@ -137,7 +136,7 @@ class OpenSetRecognitionMetric(BaseMetric):
             self._log(f"{images}: no figures, they need known images")
             return {}
         ranks = np.array([result.rank for result in results])[known]
-        metrics = {f"accuracy/top{k}": _percent(np.mean(ranks < k)) for k in self.topk}
+        metrics = {f"accuracy/top{k}": percent(np.mean(ranks < k)) for k in self.topk}
         if known.all():
             metrics.update(self._rejection_thresholds(results))
             self._log(f"{images}: {_line(metrics)}; open-set figures need unknown images")
@@ -180,7 +179,7 @@ class OpenSetRecognitionMetric(BaseMetric):
                 labels = reject(values, predictions, self._threshold(score))
                 matrix = confusion_matrix(truth, labels, results[0].classes)
                 fractions["macro-F1"] = macro_f1(matrix)
-            figures[score] = {name: _percent(value) for name, value in fractions.items()}
+            figures[score] = {name: percent(value) for name, value in fractions.items()}
         return figures
 
     def _read(self, sample: Mapping) -> ImageResult:
@@ -287,7 +286,3 @@ def _name(sample: Mapping) -> str:
 
 def _line(values: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.6g}" for name, value in values.items())
-
-
-def _percent(value: float) -> float:
-    return round(float(value) * 100, 4)

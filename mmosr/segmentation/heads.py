@@ -66,24 +66,11 @@ class OpenSetHead(BaseModule):
         self.classifier = MODELS.build(
             dict(classifier, in_channels=conv.in_channels, num_classes=self.host.num_classes)
         )
+        # What segmentors ask a head for.
+        self.num_classes, self.out_channels = self.host.num_classes, self.host.out_channels
+        self.align_corners, self.ignore_index = self.host.align_corners, self.host.ignore_index
         # The host then returns the features themselves, with its dropout applied.
         self.host.conv_seg = nn.Identity()
-
-    @property
-    def num_classes(self) -> int:
-        return self.host.num_classes
-
-    @property
-    def out_channels(self) -> int:
-        return self.host.out_channels
-
-    @property
-    def align_corners(self) -> bool:
-        return self.host.align_corners
-
-    @property
-    def ignore_index(self) -> int:
-        return self.host.ignore_index
 
     def embed(self, inputs: tuple[Tensor, ...], *previous: Tensor) -> Tensor:
         """The classifier's embedding ``(N, D, h, w)`` of the backbone features.
