@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from mmengine.config import Config
+from torch import nn
 
+from mmosr.apis import Loaded
 from mmosr.benchmark.pixels import BenchmarkData
 from mmosr.benchmark.pixels.data import Benchmark
 from mmosr.benchmark.pixels.protocols import load_protocol
@@ -30,7 +32,9 @@ def test_objects_are_in_the_inputs_and_in_the_pictures(tmp_path, wrapped):
     if wrapped:
         dataset = dict(type="ConcatDataset", datasets=[dataset])
     benchmark = Benchmark("static", load_protocol("fishyscapes_static"), dataset)
-    data = BenchmarkData(benchmark, Config(dict(test_pipeline=STEPS)))
+    model = nn.Identity()
+    model.cfg = Config(dict(test_pipeline=STEPS))
+    data = BenchmarkData(benchmark, Loaded.of(model))
     for index, picture in enumerate(wanted.values()):
         inputs = data[index]["inputs"].numpy().transpose(1, 2, 0)[..., ::-1]
         np.testing.assert_array_equal(inputs, picture.repeat(2, 0).repeat(2, 1))
