@@ -14,7 +14,7 @@ from mmosr.version import __version__
 COMMANDS = {
     "Segmentation and classification": (
         ("train", "train", "train a model"),
-        ("test", "test", "test a checkpoint: mIoU or accuracy, and the figures of each score"),
+        ("test", "test", "test a checkpoint: mIoU or accuracy, and all scores"),
         ("fit", "fit_score", "fit scores that need statistics of the training data"),
     ),
     "Segmentation": (
