@@ -41,7 +41,7 @@ class PointClassifier(OpenSetClassifier):
         if weight < 0:
             raise InputError(f"{name}: the weight of its loss must be 0 or above, got {weight}")
         self.gamma, self.weight = gamma, weight
-        # Not zero: points of a class that start alike would stay alike.
+        # Not zero: points of a class that start equal would stay equal.
         self.points = nn.Parameter(0.1 * torch.randn(num_classes, num_points, in_channels))
 
     def embed(self, features: Tensor) -> Tensor:
