@@ -1,5 +1,5 @@
 # Known data only; for training with outliers see lgmm-outliers_deeplabv3plus_demo.py. The first score
-# and the treatment of borders were chosen on validation scenes with other unknown objects, see
+# and the treatment of borders were chosen on validation scenes with other unknown objects: see
 # docs/quickstart.md.
 _base_ = ["./softmax_deeplabv3plus_demo.py", "./_base_/methods/lgmm_pixels.py"]
 globals().update(_base_.pop("method"))

@@ -1,5 +1,5 @@
-# Starts from the weights that travel with the package, which saw the training scenes alone. With
-# --cfg-options load_from=None the network starts from random weights: for that, and for how the
+# Starts from the weights that come with the package, which saw only training scenes. With
+# --cfg-options load_from=None the network starts from random weights; for that, and for how the
 # weights were made, see ..._demo-long.py.
 _base_ = [
     "./_base_/models/deeplabv3plus_r34-2stages.py",
@@ -13,6 +13,6 @@ model = dict(
     data_preprocessor=dict(size=(96, 160)),
     decode_head=dict(num_classes=9),
 )
-# In so few steps a last layer that the start does not have learns rare classes at a higher rate only.
+# In so few steps a new last layer learns rare classes only at a higher learning rate.
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(conv_seg=dict(lr_mult=10.0))))
 load_from = "mmosr://softmax_deeplabv3plus_demo"

@@ -3,6 +3,6 @@
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3}" -m venv "$folder/env"
-# mmcv's compiled operators are not needed, and take many minutes.
+# mmcv's compiled operators are not needed and would take many minutes.
 MMCV_WITH_OPS=0 "$folder/env/bin/pip" install --quiet --disable-pip-version-check "$@"
 python=$folder/env/bin/python

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# mmengine 0.10.12, OneCycleLR: all parameter groups get one and the same rate. eta_max is one number,
-# and the groups' own rates, such as ten times as much for a new head, are forgotten at the first
+# mmengine 0.10.12, OneCycleLR: all parameter groups get the same learning rate. eta_max is one
+# number, and the groups' own rates, such as ten times as much for a new head, are lost at the first
 # step; torch's scheduler takes a peak for each group. LinearLR with CosineAnnealingLR or PolyLR
 # multiply each group's own rate.
-# Seen: groups of rates 0.1 and 0.001, eta_max 0.1, ten steps: both 0.004, 0.052, 0.1, 0.09505, ...
+# Seen: groups with rates 0.1 and 0.001, eta_max 0.1, ten steps: both 0.004, 0.052, 0.1, 0.09505, ...
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh" torch==2.15.0 numpy==2.4.6 onedl-mmengine==0.10.12
 "$python" - <<'PY'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # mmsegmentation (onedl 1.4.2): eval() and train() of its ResNet return None. torch.nn.Module returns
 # the module itself, so `features = backbone.eval()(images)` works for most networks, and for this
-# one is a call of None. mmpretrain's ResNet 1.3.6 does the same. Call eval() on a line of its own.
+# one calls None. mmpretrain's ResNet 1.3.6 does the same. Call eval() on a line of its own.
 # Seen: None, None for both.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh" torch==2.15.0 torchvision==0.29.2 numpy==2.4.6 \

@@ -14,7 +14,7 @@ from mmosr.version import __version__
 COMMANDS = {
     "Segmentation and classification": (
         ("train", "train", "train a model"),
-        ("test", "test", "test a checkpoint: mIoU or accuracy, and figures of each score"),
+        ("test", "test", "test a checkpoint: mIoU or accuracy, and all scores"),
         ("fit", "fit_score", "fit scores that need statistics of the training data"),
     ),
     "Segmentation": (
@@ -28,20 +28,20 @@ COMMANDS = {
         ("analyse", "analysis_tools/representation", "norms and clusters of a representation"),
     ),
     "Data": (
-        ("prepare", "dataset_converters/prepare", "arrange a public download"),
-        ("check", "dataset_converters/check", "say what is in the folder of a data set"),
+        ("prepare", "dataset_converters/prepare", "prepare a public download"),
+        ("check", "dataset_converters/check", "check the folder of a data set"),
         ("demo-scenes", "dataset_converters/make_demo_scenes", "draw the embedded street scenes"),
     ),
     "Checkpoints": (
         ("convert-cac", "model_converters/cac2mmosr", "convert a checkpoint of the CAC release"),
-        ("pack-weights", "model_converters/pack_weights", "make a small file of weights"),
+        ("pack-weights", "model_converters/pack_weights", "make a small weights file"),
     ),
 }
 TOOLS = {name: tool for group in COMMANDS.values() for name, tool, _ in group}
 
 
 def main() -> int:
-    """Run the command that the arguments of the process name; the exit status."""
+    """Run the command named by the arguments of the process; returns the exit status."""
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("-h", "--help"):
         print(usage())
@@ -51,7 +51,7 @@ def main() -> int:
         return 0
     if name not in TOOLS:
         close = difflib.get_close_matches(name, TOOLS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "mmosr --help lists them"
+        hint = f"did you mean '{close[0]}'?" if close else "mmosr --help lists the commands"
         print(f"error: mmosr has no command '{name}': {hint}", file=sys.stderr)
         return 2
     run(resource("tools", f"{TOOLS[name]}.py"), f"mmosr {name}", sys.argv[2:])
@@ -61,8 +61,8 @@ def main() -> int:
 def run(tool: Path, name: str, arguments: list[str]) -> None:
     """Run a tool as Python runs a script, under the name of the command; it exits by itself."""
     sys.argv = [name, *arguments]
-    sys.path[0] = str(tool.parent)  # modules beside the tool
-    # Not by runpy, which would put the file in place of the name in the tool's usage line.
+    sys.path[0] = str(tool.parent)  # modules next to the tool
+    # Not with runpy, which would show the file instead of the name in the tool's usage line.
     script = sys.modules["__main__"] = ModuleType("__main__")
     script.__file__ = str(tool)
     exec(compile(tool.read_bytes(), str(tool), "exec"), vars(script))

@@ -1,7 +1,7 @@
 """The map of the package: one registry per kind of part, each a child of mmengine's root registry.
 
 Every part is addressed as ``type='mmosr.Name'`` from any config, whatever its default scope. The
-locations are imported when a registry is first asked, and register its parts.
+locations are imported when a registry is first used, and register its parts.
 """
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS

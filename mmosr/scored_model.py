@@ -17,31 +17,31 @@ from .utils import InputError
 
 
 class ScoredModel(ABC):
-    """Adds anomaly scores to a model of a host: a mixin, before the host's class among the bases.
+    """Adds anomaly scores to a host's model: a mixin, before the host's class in the bases.
 
     It knows the names of the scores, which space each is a function of, and their statistics; the
-    subclass computes them. The scores are those of the method, where the model ends in an open-set
+    subclass computes them. The scores are those of the method, if the model ends in an open-set
     classifier, and the post-hoc ones of ``mmosr/scores``. They add nothing to the state dict.
 
     Args:
-        *args: As the host.
+        *args: Those of the host.
         score: Names of scores, or ``dict(type=NAME, **options)`` with an optional ``name``; one or
-            several. The method's own scores have no options but those of maps, which every score
-            has: see :class:`~mmosr.scores.map_smoothing.MapSmoothing`. Several entries may be of
-            one type, under different names; each is fitted by itself. Default: the method's first
+            several. The method's own scores only have the options of maps, which every score has:
+            see :class:`~mmosr.scores.map_smoothing.MapSmoothing`. Several entries may be of one
+            type, under different names; each is fitted separately. Default: the method's first
             score, or ``msp`` for a plain head.
         reject_threshold: A prediction whose first score is above it is also given as unknown.
-        **kwargs: As the host.
+        **kwargs: Those of the host.
 
     Raises:
-        InputError: A score or an option that this model does not have.
+        InputError: This model does not have such a score or option.
     """
 
-    # Whether a score is a map with predicted classes beside it, or one value for each image.
+    # Whether a score is a map, together with predicted classes, or one value per image.
     gives_maps: ClassVar[bool] = False
-    # The host's own model, in place of which this one can stand: see `set_scores`.
+    # The host's own model that this one can replace: see `set_scores`.
     host_type: ClassVar[type | None] = None
-    # Those computed at present; empty while the host is built.
+    # Those computed currently; empty while the host is built.
     active_scores: tuple[str, ...] = ()
 
     def __init__(
@@ -63,9 +63,9 @@ class ScoredModel(ABC):
                 f"choose from {', '.join(self.available_scores())}"
             )
         self.posthoc_scores = nn.ModuleDict()
-        # Of the other entries: which score of the method each is.
+        # For the other entries: the method's score that each one is.
         self.own_scores: dict[str, str] = {}
-        # What the subclass has to do to the finished map of each entry.
+        # What the subclass must do to the finished map of each entry.
         self.map_smoothings: dict[str, MapSmoothing] = {}
         for entry in entries:
             self._add_entry(entry)
@@ -77,7 +77,7 @@ class ScoredModel(ABC):
     @property
     @abstractmethod
     def classifier(self) -> nn.Module | None:
-        """The open-set classifier, None for a plain head."""
+        """The open-set classifier; None for a plain head."""
 
     @property
     @abstractmethod
@@ -87,7 +87,7 @@ class ScoredModel(ABC):
     @property
     @abstractmethod
     def feature_dims(self) -> int | None:
-        """Channels D of what enters the last layer; None where that cannot be caught."""
+        """Channels D of the input of the last layer; None if that cannot be caught."""
 
     @property
     def layer_dims(self) -> int | None:
@@ -163,7 +163,7 @@ class ScoredModel(ABC):
     # --- fitted statistics ----------------------------------------------------------------------
 
     def fitted_parts(self) -> dict[str, Fitted]:
-        """What has statistics to fit, by name: scores, and the classifier where it has some."""
+        """The parts with statistics to fit, by name: scores, and the classifier if it has some."""
         scores: Mapping = self.posthoc_scores
         parts = {name: part for name, part in scores.items() if isinstance(part, Fitted)}
         if isinstance(self.classifier, Fitted):
@@ -171,12 +171,12 @@ class ScoredModel(ABC):
         return parts
 
     def score_statistics(self) -> dict[str, dict[str, Tensor]]:
-        """Statistics of the fitted post-hoc scores, to be saved beside the state dict."""
+        """Statistics of the fitted post-hoc scores, to be saved next to the state dict."""
         parts = {n: p for n, p in self.fitted_parts().items() if isinstance(p, FittedScore)}
         return {name: part.statistics() for name, part in parts.items() if part.fitted}
 
     def load_score_statistics(self, statistics: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Take over what :meth:`score_statistics` gave, for the scores that this model has."""
+        """Restore what :meth:`score_statistics` returned, for the scores that this model has."""
         for name, part in self.fitted_parts().items():
             if isinstance(part, FittedScore) and name in statistics:
                 part.load_statistics(statistics[name])
@@ -188,11 +188,11 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
     Args:
         model_cfg: Changed in place; a host's own model becomes the open-set one. Its ``type`` is
             looked up in the default scope.
-        score: As in :class:`ScoredModel`. A name that an entry of the config has stands for that
-            entry, with its options.
+        score: As in :class:`ScoredModel`. The name of an entry of the config means that entry,
+            with its options.
 
     Raises:
-        InputError: The model is of a type that gives no anomaly scores.
+        InputError: Models of this type give no anomaly scores.
     """
     kind = model_cfg["type"]
     MODELS.import_from_location()
@@ -210,10 +210,10 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
     before = entry_configs(model_cfg.get("score") or ())
     entries = {ScoreEntry.of(config).name: config for config in before}
     chosen = [entries.get(c, c) if isinstance(c, str) else c for c in entry_configs(score)]
-    # One alone stays without a list: what an earlier run recorded is compared with it.
+    # A single one stays without a list, as earlier runs recorded it.
     model_cfg["score"] = chosen[0] if isinstance(score, (str, Mapping)) else chosen
 
 
 def _opens_a_host(part: object) -> bool:
-    """Whether it stands in place of a host; what derives from it, such as a method, does not."""
+    """Whether it replaces a host itself; classes derived from it, such as a method, do not."""
     return isinstance(part, type) and issubclass(part, ScoredModel) and "host_type" in vars(part)

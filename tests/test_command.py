@@ -49,7 +49,8 @@ def test_version(call):
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("trian", "did you mean 'train'?"), ("xyz", "mmosr --help lists them")]
+    ("name", "hint"),
+    [("trian", "did you mean 'train'?"), ("xyz", "mmosr --help lists the commands")],
 )
 def test_a_wrong_command_is_one_line(call, name, hint):
     status, _, err = call(name)

@@ -2,7 +2,7 @@
 
 python tools/benchmark.py CONFIG CHECKPOINT --datasets road_anomaly demo --scores msp energy
 
-It works on the checkpoint of any mmseg config. What is done is kept image by image; a run that was
+It works on the checkpoint of any mmseg config. Progress is saved image by image; a run that was
 stopped continues with --resume and gives the same numbers. On several GPUs:
 
 bash tools/dist_benchmark.sh CONFIG CHECKPOINT 8 --datasets road_anomaly demo --scores msp energy

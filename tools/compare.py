@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         action="append",
         required=True,
         metavar=("NAME", "CONFIG CHECKPOINT"),
-        help="a name for the table, config and checkpoint, and scores in place of the config's",
+        help="a name for the table, config and checkpoint, and scores instead of the config's own",
     )
     parser.add_argument("--out-dir", default="outputs/comparison", help="default: %(default)s")
     parser.add_argument("--images", type=int, default=6, help="rows of the sheet; 0 for none")

@@ -5,8 +5,8 @@ For an image street/x.png below INPUT this writes, below the output folder:
   street/x_pred.png     label ids
   street/x_heatmap.png  the scores in colours
   street/x_overlay.png  the colours over the image
-and export.json with the colour range, the score and the hashes of config and checkpoint. One
-colour range holds for the whole run, so colours can be compared between images.
+and export.json with the colour range, the score and the hashes of config and checkpoint. The
+whole run has one colour range, so colours can be compared between images.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         type=float,
         metavar=("LO", "HI"),
-        help="scores of the first and the last colour; default: taken over the whole run",
+        help="scores of the first and the last colour; default: computed over the whole run",
     )
     parser.add_argument(
         "--range-from",
@@ -44,7 +44,9 @@ def parse_args() -> argparse.Namespace:
         action="store_true",
         help="a range for each image; colours can then not be compared between images",
     )
-    parser.add_argument("--colorbar", action="store_true", help="draw a colour bar beside heatmaps")
+    parser.add_argument(
+        "--colorbar", action="store_true", help="draw a colour bar next to heatmaps"
+    )
     parser.add_argument("--color-pred", action="store_true", help="also write x_pred_color.png")
     parser.add_argument("--alpha", type=float, default=0.5, help="weight of colours in overlays")
     parser.add_argument(

@@ -2,11 +2,10 @@
 
 python tools/fit_score.py CONFIG CHECKPOINT --scores sml mahalanobis
 
-Shows every training image once to the model and writes a copy of the checkpoint that carries the
-statistics beside the weights, which stay as they are. It works on the checkpoint of any mmseg or
-mmpretrain config. With CAC the anchors are re-estimated, which are part of the weights. A score
-that cannot be fitted does not stop the others: they are written, and the exit status is not 0. On
-several GPUs:
+Shows every training image once to the model and writes a copy of the checkpoint with the
+statistics added to the unchanged weights. It works on the checkpoint of any mmseg or mmpretrain
+config. With CAC it re-estimates the anchors, which are part of the weights. A score that cannot be
+fitted does not stop the others: they are written, and the exit status is not 0. On several GPUs:
 
 bash tools/dist_fit_score.sh CONFIG CHECKPOINT 8 --scores sml mahalanobis
 """

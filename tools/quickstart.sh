@@ -7,7 +7,7 @@
 # Sets up the environment, draws small street scenes, fine-tunes L-GMM with synthetic outliers and a
 # softmax twin from the same start, side by side, and tests both on scenes with unknown objects. A
 # CPU is enough. It can be stopped and started again: what is finished is not repeated, and training
-# goes on from its last checkpoint.
+# continues from its last checkpoint.
 set -euo pipefail
 
 usage() { sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; }
@@ -36,7 +36,7 @@ begin=$SECONDS
 
 say() { printf '\n[quickstart %4d s] %s\n' "$((SECONDS - begin))" "$*"; }
 
-# Show the lines of a log that tell how far it is. None is no error.
+# Show the lines of a log that report progress; it is no error if there are none.
 progress() {
     grep --line-buffered -oE \
         'Iter\(train\).*eta: [0-9:]+|Iter\(val\).*mIoU: [0-9.]+|resumed epoch.*|load_from=[^,]*' || true
@@ -46,7 +46,7 @@ checkpoint() { echo "$work/$1/$(basename "$(cat "$work/$1/last_checkpoint")")"; 
 
 fail() { echo "error: $1 failed, see $2" >&2 && tail -n 3 "$2" >&2 && exit 1; }
 
-# Train a config in the folder of a name, from its last checkpoint when there is one. In a subshell.
+# Train a config in the folder of a name, from its last checkpoint if there is one. In a subshell.
 train() {
     local name=$1 config=$2 options
     [ ! -e "$work/$name/finished" ] || exit 0
@@ -62,7 +62,7 @@ train() {
 
 say "1/4 environment"
 . tools/setup_env.sh base
-# Use the copy of the package that stands beside this script.
+# Use the copy of the package next to this script.
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 # The libraries warn a lot; what matters is in the logs.
 export PYTHONWARNINGS=ignore
@@ -72,7 +72,7 @@ draw() { python tools/dataset_converters/make_demo_scenes.py "$@" --seed "$seed"
 draw "$data"
 [ -z "$long" ] || draw "$more" --train 4000 --val 0 --test 0
 
-say "3/4 training: L-GMM with synthetic outliers, and a softmax twin beside it"
+say "3/4 training: L-GMM with synthetic outliers, and a softmax twin in parallel"
 echo "Objects of random shapes and textures are pasted into the training scenes; none of the test."
 mkdir -p "$work"
 # Two trainings share the processors.
@@ -81,12 +81,12 @@ OMP_NUM_THREADS=$threads train twin "$twin" >"$work/twin.log" 2>&1 &
 beside=$!
 OMP_NUM_THREADS=$threads train gmm "$gmm" > >(tee "$work/gmm.log" | progress) 2>&1 &
 first=$!
-# Whatever ends this script ends both, or a second start would train beside them.
+# Whatever ends this script ends both, or a second start would run in parallel with them.
 trap 'kill "$first" "$beside" 2>/dev/null || true' EXIT
 trap 'exit 143' TERM INT HUP
 running() { kill -0 "$1" 2>/dev/null; }
 while running "$first" && running "$beside"; do sleep 1; done
-# The one that has ended comes first: if it failed there is nothing to wait for.
+# Check the one that has ended first: if it failed there is nothing to wait for.
 running "$beside" || wait "$beside" || fail "training of the twin" "$work/twin.log"
 wait "$first" || fail "training of L-GMM" "$work/gmm.log"
 touch "$work/gmm/finished"
@@ -106,9 +106,9 @@ say "done"
 sed -n '/in percent; FPR95/,/^table:/p' "$work/test.log" | sed '/^table:/d'
 cat <<END
 L-GMM learnt from objects of random shapes and textures: outlier_ratio is the likelihood ratio of
-their mixture and the known classes, likelihood the score of the paper. The softmax twin is from the
-same start, with the same steps. AUROC, AP and FPR95 tell unknown from known pixels; mIoU is that of
-the known classes.
+their mixture to the known classes, likelihood the score of the paper. The softmax twin has the same
+initial weights and number of steps. AUROC, AP and FPR95 measure how well unknown pixels are detected;
+mIoU is that of the known classes.
 
 pictures: $work/quickstart.png
 

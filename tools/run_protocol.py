@@ -38,13 +38,13 @@ def parse_args() -> argparse.Namespace:
         nargs="+",
         required=True,
         metavar="CONFIG",
-        help="config files; their data must be those of the protocol, or come from --data",
+        help="config files; their data must be those of the protocol, unless --data is given",
     )
     parser.add_argument(
         "--data",
         metavar="CONFIG",
-        help="replace the data of every method by those of this file, such as "
-        "configs/_base_/protocols/NAME.py, and the number of classes by the protocol's",
+        help="replace the data of every method with those of this file, such as "
+        "configs/_base_/protocols/NAME.py, and the number of classes with the protocol's",
     )
     parser.add_argument(
         "--trials", type=trial_numbers, metavar="0-4", help="such as 0-4 or 0,2; default: all"
@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--trained",
         metavar="DIR",
-        help="results of another run, whose checkpoints are tested where the training is the same",
+        help="results of another run, whose checkpoints are tested if the training is the same",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     parser.add_argument("--resume", action="store_true", help="continue what is in --out-dir")

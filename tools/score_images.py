@@ -1,4 +1,4 @@
-"""Anomaly scores of images with a classifier.
+"""Compute anomaly scores of images with a classifier.
 
 python tools/score_images.py CONFIG CHECKPOINT INPUT --out scores.csv
 

@@ -2,8 +2,8 @@
 # Make the Python environment ready: tools/setup_env.sh [tests]
 #
 # Uses the active virtual environment, or makes .venv in the repository with $PYTHON (python3).
-# Safe to repeat, also after it was stopped; what is installed already costs no time. Source it to
-# go on in the environment: `. tools/setup_env.sh`. With `tests` the test tools are installed too.
+# Safe to repeat, even after it was stopped; what is already installed costs no time. Source it to
+# continue in the environment: `. tools/setup_env.sh`. With `tests` the test tools are installed too.
 
 _mmosr_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -13,7 +13,7 @@ _mmosr_pip() { python -m pip install --quiet --disable-pip-version-check --no-in
 
 _mmosr_has() { python -c "import importlib.metadata as m, sys; m.version(sys.argv[1])" "$1" 2>/dev/null; }
 
-# Make the repository's own environment unless there is a whole one.
+# Make the repository's own environment unless there is a complete one.
 _mmosr_make_venv() {
     local venv=$_mmosr_root/.venv base=${PYTHON:-python3}
     if ! "$base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
@@ -30,7 +30,7 @@ _mmosr_make_venv() {
 
 _mmosr_requirements() {
     local in=$_mmosr_root/requirements pins=()
-    # Pin the tested versions in an environment of our own, but never replace the torch that
+    # Pin the tested versions in an environment of our own, but never replace a torch that
     # somebody chose for their driver.
     if [ "$_mmosr_env" = "$_mmosr_root/.venv" ] || ! _mmosr_has torch; then
         pins=(-c "$in/constraints.txt")
@@ -38,7 +38,7 @@ _mmosr_requirements() {
     _mmosr_say "torch and other libraries (5 GB with CUDA; about two minutes)"
     _mmosr_pip -r "$in/runtime.txt" "${pins[@]}" || return 1
     if _mmosr_has mmsegmentation; then
-        _mmosr_say "OpenMMLab packages: the original ones are there and are kept"
+        _mmosr_say "OpenMMLab packages: keeping the original ones, which are installed"
     else
         _mmosr_say "OpenMMLab packages"
         _mmosr_pip -r "$in/mm.txt" "${pins[@]}" || return 1
@@ -62,7 +62,7 @@ _mmosr_setup() {
         echo "error: mmosr needs Python 3.10 or newer; the active environment has $(python --version)" >&2
         return 1
     fi
-    # The stamp tells what was installed last, and from which copy of the repository.
+    # The stamp records what was installed last, and from which copy of the repository.
     stamp=$_mmosr_env/.mmosr-$kind
     want=$(cd "$_mmosr_root" && { pwd && cat requirements/*.txt setup.py; } | cksum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then

@@ -21,8 +21,8 @@ def parse_args() -> argparse.Namespace:
         metavar="DIR",
         help="folder for the predicted label maps, or for images.csv, the scores of all images",
     )
-    parser.add_argument("--show", action="store_true", help="show the painted images")
-    parser.add_argument("--show-dir", metavar="DIR", help="folder for the painted images")
+    parser.add_argument("--show", action="store_true", help="show the drawn images")
+    parser.add_argument("--show-dir", metavar="DIR", help="folder for the drawn images")
     parser.add_argument("--wait-time", type=float, default=2, help="seconds to show an image")
     parser.add_argument("--tta", action="store_true", help="test-time augmentation")
     cli.add_common_arguments(parser)

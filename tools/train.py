@@ -15,7 +15,7 @@ def parse_args() -> argparse.Namespace:
         const="auto",
         metavar="CHECKPOINT",
         help="continue from this checkpoint; without a name, from the last one in the work folder, "
-        "or from the start when there is none",
+        "or from the start if there is none",
     )
     parser.add_argument("--amp", action="store_true", help="automatic mixed precision")
     cli.add_common_arguments(parser)

@@ -1,4 +1,4 @@
-# For a small network on a CPU, for some hundred iterations.
+# For a small network on a CPU and a few hundred iterations.
 _base_ = "./default_runtime.py"
 default_hooks = dict(
     checkpoint=dict(interval=200),

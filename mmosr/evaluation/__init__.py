@@ -2,7 +2,7 @@
 
 from mmosr.utils.lazy import attach
 
-# Late, because the curves need NumPy alone, and the pixel metric all of mmseg.
+# Late, because the curves only need NumPy, and the pixel metric all of mmseg.
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {

@@ -1,24 +1,24 @@
 """Component metrics of an anomaly segmentation: sIoU, PPV and F1*.
 
 Chan et al., "SegmentMeIfYouCan: A Benchmark for Anomaly Segmentation", NeurIPS 2021 (Datasets and
-Benchmarks), section 4, and the official tool (road-anomaly-benchmark). A pixel metric is ruled by
-the large objects; here every object counts once.
+Benchmarks), section 4, and the official tool (road-anomaly-benchmark). A pixel metric is dominated
+by large objects; here every object counts once.
 
 A predicted component is a connected region of ``score >= threshold``, a true one of unknown
 pixels. Pixels connect to all 8 neighbours.
 
 * **sIoU** of a true component k: with K' all predicted components that touch k, the intersection
-  of k and K' over their union, *without* the pixels of K' that lie on other true components. One
-  region over two objects is thus not punished twice.
+  of k and K' over their union, *without* the pixels of K' that lie on other true components. So one
+  region over two objects is not punished twice.
 * **PPV** of a predicted component: the share of its pixels on any true component.
-* At a threshold tau, a true component is found (TP) when ``sIoU >= tau`` and missed (FN) else, and
-  a predicted one is a false alarm (FP) when ``PPV < tau``. TP, FN and FP are summed over all
+* At a threshold tau, a true component is found (TP) if ``sIoU >= tau``, otherwise missed (FN), and
+  a predicted one is a false alarm (FP) if ``PPV < tau``. TP, FN and FP are summed over all
   images, then ``F1 = 2 TP / (2 TP + FN + FP)``. **F1*** is its mean over tau = 0.25, 0.30 .. 0.75.
 
-The order of the steps is that of the official tool (its current version: PPV decides about
-false alarms, where the first one took an adjusted IoU of the predicted components):
+The order of the steps is that of the official tool (its current version, where PPV decides
+about false alarms; the first version used an adjusted IoU of the predicted components):
 
-1. Ignored pixels are taken from the prediction *before* labelling: they cut a component in two.
+1. Ignored pixels are removed from the prediction *before* labelling: they can split a component.
    They cut true components too, since an ignored pixel is not unknown.
 2. Predicted components of fewer than ``sizes.predicted`` pixels are dropped. The size is measured
    before step 3; one of exactly that size stays.
@@ -65,7 +65,7 @@ class ComponentSizes:
         true: True components with fewer pixels are ignored.
 
     Raises:
-        InputError: A size is negative or no integer.
+        InputError: A size is negative or not an integer.
     """
 
     predicted: int
@@ -84,7 +84,7 @@ def _nothing() -> np.ndarray:
 
 @dataclass(eq=False)
 class ComponentCounts:
-    """What some images add up to: one value for every component, in any order.
+    """The sum over some images: one value per component, in any order.
 
     Args:
         siou: sIoU of every true component, float64 of shape (T,), in [0, 1].
@@ -96,7 +96,7 @@ class ComponentCounts:
 
     @classmethod
     def total(cls, parts: Sequence[ComponentCounts]) -> ComponentCounts:
-        """Add images; their order has no influence on any figure. No part gives no component."""
+        """Add images; their order does not affect any figure. Without parts: no components."""
         return cls(
             np.concatenate([_nothing(), *(part.siou for part in parts)]),
             np.concatenate([_nothing(), *(part.ppv for part in parts)]),
@@ -129,7 +129,7 @@ def component_counts(
     score, label = np.asarray(score), np.asarray(label)
     ignored = label == ignore_label
     _check(score, label, threshold, ignored)
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, which compares as it should
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, which compares correctly
         predicted = score.astype(np.float32, copy=False) >= np.float32(threshold)
     predicted_ids, predicted_sizes = _label_components(predicted & ~ignored)
     true_ids, true_sizes = _label_components(label == unknown_label)
@@ -155,8 +155,8 @@ def component_figures(counts: ComponentCounts) -> dict[str, float]:
 
     Returns:
         'sIoU': mean over the true components, NaN without one. 'PPV': mean over the predicted
-        components, NaN without one. 'F1*': mean of :func:`component_f1`; 0 when there are only
-        true or only predicted components that miss, NaN without any. All in [0, 1].
+        components, NaN without one. 'F1*': mean of :func:`component_f1`; 0 if there are only
+        true or only false predicted components, NaN without any. All in [0, 1].
     """
     return {
         "sIoU": _mean(counts.siou),
@@ -195,7 +195,7 @@ def _compare(
 ) -> ComponentCounts:
     """sIoU and PPV from one contingency table.
 
-    The union of a true component k and of the predicted ones that touch it, without what lies on
+    The union of a true component k and of the predicted ones that touch it, without pixels on
     other true components, is k itself and those of their pixels that lie on none.
     """
     on_prediction = predicted_ids > 0

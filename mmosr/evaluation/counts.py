@@ -15,7 +15,7 @@ from .histogram import MAX_CELLS, ScoreHistogram, merge_all
 
 @dataclass
 class Counts:
-    """What some images add up to: all of it sums exactly, in any order.
+    """The sum over some images: everything adds up exactly, in any order.
 
     Args:
         images: Number of images.
@@ -54,7 +54,7 @@ class Counts:
         )
 
     def check_same_scores(self, before: Counts) -> None:
-        """Refuse counts that have other scores than those of earlier images."""
+        """Refuse counts whose scores differ from those of earlier images."""
         if self.histograms.keys() != before.histograms.keys():
             raise InputError(
                 f"scores {sorted(self.histograms)}, but the images before had "
@@ -76,7 +76,7 @@ def count_image(
         sample: Data sample as a dict with ``pred_sem_seg``, ``pred_anomaly`` and ``gt_sem_seg``,
             each with maps of shape (1, H, W), and ``img_path``.
         num_classes: Known classes, labels 0..C-1. None for a data set that only says known (0),
-            unknown and ignored: then no area is counted and ``pred_sem_seg`` is not looked at.
+            unknown and ignored: then no area is counted and ``pred_sem_seg`` is not used.
         scores: Names of the scores to count. Default: all fields of ``pred_anomaly`` other than
             ``data``; a map that is only in ``data`` is named 'anomaly'.
         unknown_label: Ground-truth value of unknown pixels.

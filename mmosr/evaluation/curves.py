@@ -4,7 +4,7 @@ Pure functions of a :class:`~mmosr.evaluation.histogram.ScoreHistogram`. Unknown
 class, a larger score means more unknown, and samples of one histogram cell are tied. Thresholds go
 from the highest score downwards and nothing is interpolated.
 
-This module needs NumPy only.
+This module only needs NumPy.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def aupr_in(histogram: ScoreHistogram) -> float:
     """AP with known (in-distribution) as the positive class, called AUPR-In.
 
     Hendrycks and Gimpel, "A baseline for detecting misclassified and out-of-distribution
-    examples", ICLR 2017: the score is negated and the classes change places.
+    examples", ICLR 2017: the score is negated and the classes are exchanged.
 
     Returns:
         A value in [0, 1], or NaN when there is no known or no unknown sample.
@@ -106,7 +106,7 @@ def fpr_at_tpr(histogram: ScoreHistogram, tpr: float = 0.95) -> float:
 
 
 def tnr_at_tpr(histogram: ScoreHistogram, tpr: float = 0.95) -> float:
-    """Unknown samples rejected at the threshold that accepts at least ``tpr`` of the known ones.
+    """Share of unknown samples rejected at the threshold that accepts ``tpr`` of the known ones.
 
     Known (in-distribution) is positive here, as in ODIN (Liang et al., 2018), Lee et al. (2018)
     and L-GMM, appendix C.1, where the figure is called TNR at TPR 95 %. The threshold is the first
@@ -153,9 +153,9 @@ def flip(histogram: ScoreHistogram) -> ScoreHistogram:
 
 
 def bounds(histogram: ScoreHistogram) -> dict[str, tuple[float, float]]:
-    """What AUROC, AP and FPR95 can be for the float32 scores before they were cut to cells.
+    """The range of AUROC, AP and FPR95 for the float32 scores before they were cut to cells.
 
-    Rigorous, but for rounding: the samples of a cell may come in any order, tied or not. If all
+    Rigorous except for rounding: the samples of a cell may come in any order, tied or not. If all
     known samples of every cell come first (have the highest scores), AUROC and AP are lowest and
     FPR95 is highest; if all unknown samples come first, the reverse. A histogram of 32 bits is
     exact.
@@ -179,7 +179,7 @@ def bounds(histogram: ScoreHistogram) -> dict[str, tuple[float, float]]:
     known_through, unknown_through = false_positives[1:], true_positives[1:]
     first = (unknown_above + 1) / (unknown_above + 1 + known_through)
     last = unknown_through / (unknown_through + known_through)
-    # At least 1 below, so that a cell of no unknown sample at all is not 0 / 0.
+    # At least 1 in the denominator, so that without unknown samples it is not 0 / 0.
     tied = unknown_through / np.maximum(unknown_through + known_above, 1)
     reached = _reaching(histogram, 0.95)
     steps = np.diff(tpr)
@@ -210,7 +210,7 @@ def figures(histogram: ScoreHistogram) -> dict[str, float]:
 
 
 def percent(value: float) -> float:
-    """A fraction as metrics give it: in percent, with four decimals."""
+    """A fraction as metrics report it: in percent, with four decimals."""
     return round(float(value) * 100, 4)
 
 

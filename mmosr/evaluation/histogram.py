@@ -3,7 +3,7 @@
 A score is reduced, chunk by chunk and image by image, to counts of known and unknown samples per
 cell of float32 scores. The score is never squashed, clamped or rescaled.
 
-This module needs NumPy only; PyTorch tensors are accepted where they are used.
+This module only needs NumPy; PyTorch tensors are accepted where they are used.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ class ScoreHistogram:
     """Counts of known and unknown samples for every occupied score.
 
     The key of a score is its float32 bit pattern, mapped so that integer order is the order of the
-    scores, cut to the leading ``bits`` bits. Scores with one key are tied. ``bits=32`` is exact for
-    float32; at ``bits=b`` two scores of one sign tie when they lie in one cell of **relative**
-    width ``2^(9-b)``.
+    scores, cut to the leading ``bits`` bits. Scores with one key are tied. ``bits=32`` is exact
+    for float32; at ``bits=b`` two scores of the same sign tie if they lie in one cell of
+    **relative** width ``2^(9-b)``.
 
     ``bits`` follows from the samples: the largest ``b`` in 9..32 for which at most ``max_cells``
     keys are occupied. A score of few distinct values, such as a small spread on a large offset,
     therefore stays exact. 20 million samples of N(0, 1) keep 22 bits at the default, which moves
     AUROC by less than 1e-6 and average precision and FPR95 by less than 1e-4;
-    :func:`mmosr.evaluation.curves.bounds` says what the cells can change at most.
+    :func:`mmosr.evaluation.curves.bounds` returns the most that the cells can change.
 
     Why order, chunks and merges cannot matter: let ``n_b(S)`` be the number of ``b``-bit keys that
     the samples ``S`` occupy. It grows with ``b``, so ``bits(S) = max{b: n_b(S) <= max_cells}``; and
     it grows with ``S``, so a part ``T`` of ``S`` has ``bits(T) >= bits(S)``: a part is never
-    coarser than the union. Hence all the ``n_b(S)`` with ``b <= min bits(T)``, among them that of
+    coarser than the union. So all the ``n_b(S)`` with ``b <= min bits(T)``, among them that of
     ``bits(S)``, and all counts at ``bits(S)`` can be read from the parts, and cutting the added
     parts until they fit gives exactly the histogram of all samples at once. Use one value of
     ``max_cells`` for all parts.
@@ -128,8 +128,8 @@ class ScoreHistogram:
     def percentiles(self, percents: Sequence[float]) -> tuple[float, ...]:
         """Smallest scores that at least so many percent of the samples do not exceed.
 
-        As ``numpy.percentile(..., method='inverted_cdf')``, to within a cell, whose smallest score
-        it is; exact at ``bits=32``.
+        As ``numpy.percentile(..., method='inverted_cdf')``, rounded down to the smallest score of a
+        cell; exact at ``bits=32``.
 
         Args:
             percents: In [0, 100]; there must be a sample.
@@ -155,8 +155,8 @@ def merge_all(
     """Add histograms exactly, independent of their order, in bounded memory.
 
     Args:
-        histograms: Any number of histograms, also a generator; none gives the empty histogram.
-        max_cells: Largest number of occupied keys, the same as of the parts.
+        histograms: Any number of histograms, or a generator; without any the result is empty.
+        max_cells: Largest number of occupied keys, the same as for the parts.
 
     Raises:
         InputError: If ``max_cells`` is too small.
@@ -202,7 +202,7 @@ def _cut(
     """Cut ordered keys of ``bits`` bits until they fit: distinct keys, their starts, their bits."""
     if ordered.size == 0:
         return ordered, np.zeros(0, np.int64), MAX_BITS
-    # Two neighbours have one key at a level where they differ in lower bits only.
+    # Two neighbours have the same key at a level where they differ only in lower bits.
     steps = ordered[1:] ^ ordered[:-1]
 
     def apart(level: int) -> np.ndarray:

@@ -20,7 +20,7 @@ class ImageTable:
     """One entry per image, in the order of the data.
 
     Args:
-        images: Paths, or what tells images without a path apart.
+        images: Paths, or other names of images without a path.
         truth: Known labels or :data:`~mmosr.evaluation.rejection.UNKNOWN`, shape (N,).
         predictions: Closed-set labels, shape (N,).
         scores: Anomaly scores by name, float32 of shape (N,).
@@ -43,7 +43,7 @@ def read_image_table(path: str | os.PathLike) -> ImageTable:
     """Read what :func:`write_image_table` wrote, exactly.
 
     Raises:
-        InputError: The file is something else.
+        InputError: The file is not such a table.
     """
     with open(path, newline="", encoding="utf-8") as file:
         header, *rows = [*csv.reader(file)] or [[]]

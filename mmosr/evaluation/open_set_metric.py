@@ -31,15 +31,15 @@ class OpenSetMetric(IoUMetric):
     Result keys, in percent with four decimals: ``aAcc``, ``mIoU``, ``mAcc``, and for each score
     ``<score>/AUROC``, ``<score>/AP``, ``<score>/AUPR-In``, ``<score>/FPR95``, ``<score>/TNR95``
     and ``<score>/F1``; in score units, the threshold of that F1, ``<score>/F1-threshold``. The
-    open-set keys are left out, with a line in the log, when the whole set has no unknown (or no
-    known) pixel. The closed-set keys are left out for a data set whose ``dataset_meta`` says
-    ``anomaly_only=True``: its labels know no classes.
+    open-set keys are left out, with a line in the log, if the whole set has no unknown (or no
+    known) pixels. The closed-set keys are left out for a data set whose ``dataset_meta`` says
+    ``anomaly_only=True``: its labels have no classes.
 
     Images are streamed: a process keeps two running sums, whatever the number of images. In a
     distributed run this relies on the order of mmengine's ``DefaultSampler``: rank ``r`` of ``W``
     sees the positions ``r, r + W, ...``, and only the last sample of a rank can be a repetition
-    that pads the data set to a multiple of ``W``. That one is kept apart and dropped when its
-    position lies behind the end of the data set. A sampler that repeats more is refused.
+    that pads the data set to a multiple of ``W``. It is kept separate and dropped if its
+    position is past the end of the data set. A sampler that repeats more is refused.
 
     Args:
         scores: Names of the scores to evaluate. Default: all fields of ``pred_anomaly`` other
@@ -47,7 +47,7 @@ class OpenSetMetric(IoUMetric):
         iou_metrics: Passed to ``IoUMetric``: 'mIoU', 'mDice', 'mFscore'.
         unknown_label: Ground-truth value of unknown pixels.
         ignore_label: Ground-truth value of pixels that no figure counts.
-        max_cells: Distinct scores that are kept, see :class:`ScoreHistogram`; None keeps all,
+        max_cells: Distinct scores to keep, see :class:`ScoreHistogram`; None keeps all,
             whatever the memory.
         nan_to_num, beta, collect_device, output_dir, format_only, prefix: As in ``IoUMetric``.
         keep_results: Set by mmseg's ``tools/test.py --out``; without effect, as in ``IoUMetric``.
@@ -106,8 +106,8 @@ class OpenSetMetric(IoUMetric):
             image = self._count(sample)
             if self.output_dir is not None:
                 super().process(data_batch, [sample])  # saves the prediction
-                self.results.pop()  # and counts areas, which the image has already
-            # The last image stays apart: it may turn out to be padding.
+                self.results.pop()  # and counts areas, which the image already has
+            # The last image stays separate: it may turn out to be padding.
             self.results = [self._total(self.results)] if self.results else []
             self.results.append(image)
 
@@ -118,10 +118,10 @@ class OpenSetMetric(IoUMetric):
             size: Number of images of the data set.
 
         Returns:
-            The same figures on every rank, see the class. Empty when no image was processed.
+            The same figures on every rank, see the class. Empty if no image was processed.
 
         Raises:
-            RuntimeError: If this process saw more images than ``DefaultSampler`` deals to it.
+            RuntimeError: If this process saw more images than ``DefaultSampler`` assigns to it.
         """
         rank, world_size = get_dist_info()
         seen = sum(part.images for part in self.results)

@@ -26,16 +26,16 @@ ANOMALY = "anomaly"  # name of a score that has none
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What the figures need of one image; small, whatever the number of classes.
+    """What the figures need from one image; small, whatever the number of classes.
 
     Args:
         anomaly: Score values by name.
         truth: Known label or :data:`UNKNOWN`.
         prediction: Closed-set label.
-        rank: Classes before the true one, see :func:`truth_ranks`, 0 where the prediction is
-            right; -1 of an unknown image.
+        rank: Classes before the true one, see :func:`truth_ranks`, 0 if the prediction is
+            right; -1 for an unknown image.
         classes: Known classes.
-        image: Path, or what else tells it apart.
+        image: Path, or another name.
     """
 
     anomaly: dict[str, float]
@@ -51,7 +51,7 @@ class OpenSetRecognitionMetric(BaseMetric):
     """Closed-set accuracy, and the open-set figures of every anomaly score, in one run.
 
     Reads samples of mmpretrain: ``pred_score`` (C,), ``pred_label`` (1,), ``gt_label`` (1,) and
-    ``anomaly_scores``, a mapping from name to one value each, or ``anomaly_score`` alone, which
+    ``anomaly_scores``, a mapping from name to one value each, or only ``anomaly_score``, which
     is then named 'anomaly'. Larger anomaly score = more unknown. ``gt_label`` is 0..C-1 for a
     known image and :data:`~mmosr.evaluation.recognition.UNKNOWN` (-1) for an unknown one: data
     sets must give their unknown images this label.
@@ -63,7 +63,7 @@ class OpenSetRecognitionMetric(BaseMetric):
     ``thresholds`` are given. Figures that lack known or unknown images are left out, with a line
     in the log.
 
-    A set of known images alone, such as validation data, gives ``<score>/rejection-threshold``
+    A set of known images only, such as validation data, gives ``<score>/rejection-threshold``
     in score units: the value for ``thresholds`` of the test run.
 
     Distributed: mmengine gathers one small record per image and drops the images that the sampler
@@ -73,8 +73,8 @@ class OpenSetRecognitionMetric(BaseMetric):
         scores: Names of the scores to evaluate. Default: all.
         topk: Guesses of the accuracies, each below the number of classes.
         ccr_rates: False positive rates of the correct classification rate, in [0, 1].
-        thresholds: Scores above are unknown, for the macro F1 (m-OvR, protocol B): one number for
-            one score, or a mapping from score to number. None leaves the macro F1 out.
+        thresholds: Scores above these are unknown, for the macro F1 (m-OvR, protocol B): one number
+            for one score, or a mapping from score to number. None leaves the macro F1 out.
         rejection_rate: Share of known images that ``rejection-threshold`` rejects, in [0, 1).
         out_file: CSV file of truth, prediction and scores of every image, see
             :mod:`mmosr.evaluation.image_table`; default: none.
@@ -109,7 +109,7 @@ class OpenSetRecognitionMetric(BaseMetric):
             raise InputError(f"rejection_rate={rejection_rate}: choose a share in [0, 1).")
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Keep what the figures need of a batch.
+        """Keep what the figures need from a batch.
 
         Args:
             data_batch: Unused.
@@ -124,7 +124,7 @@ class OpenSetRecognitionMetric(BaseMetric):
             self.results.append(result)
 
     def compute_metrics(self, results: list[ImageResult]) -> dict[str, float]:
-        """Compute and print the figures of all images; empty when there is none."""
+        """Compute and print the figures of all images; empty if there are none."""
         if not results:
             return {}
         if self.out_file is not None:
@@ -204,7 +204,7 @@ class OpenSetRecognitionMetric(BaseMetric):
                 f"pred_label is {prediction}, but class {class_scores.argmax()} of {classes} has "
                 "the largest pred_score."
             )
-        # Of equal scores the model's own label comes first, so that top-1 counts what CCR counts.
+        # Among equal scores the model's own label comes first, so that top-1 and CCR agree.
         ranked = np.where(np.arange(classes) == prediction, np.inf, class_scores)
         rank = -1 if truth == UNKNOWN else int(truth_ranks(ranked[None], [truth])[0])
         return ImageResult(self._anomaly(sample), truth, prediction, rank, classes, _name(sample))
@@ -224,7 +224,7 @@ class OpenSetRecognitionMetric(BaseMetric):
                 raise InputError(f"no score '{score}': the model gives {', '.join(found)}.")
         values = {}
         for score in self.scores or found:
-            # float32: as the figures compare scores, and an overflow is refused here.
+            # float32, as the figures compare scores; an overflow is refused here.
             value = torch.as_tensor(_value(found[score], f"score '{score}'")).float().item()
             if not math.isfinite(value):
                 raise InputError(f"score '{score}' is {value}: compute it in float32.")
@@ -232,7 +232,7 @@ class OpenSetRecognitionMetric(BaseMetric):
         return values
 
     def _check_consistent(self, result: ImageResult) -> None:
-        """Once for every run, and the same scores and classes in every image."""
+        """Check the options once per run, and that every image has the same scores and classes."""
         if not self.results:
             for k in self.topk:
                 check_top_k(k, result.classes)

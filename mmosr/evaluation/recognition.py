@@ -5,8 +5,8 @@ scores are compared as float32, exactly: no binning, nothing interpolated betwee
 samples of equal score are accepted or rejected together. An image is **accepted** (called known)
 when its score is at most the threshold, and rejected when it is larger.
 
-All figures are fractions in [0, 1], and NaN where they are undefined. This module needs NumPy
-only.
+All figures are fractions in [0, 1], and NaN where they are undefined. This module only needs
+NumPy.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CCR_RATES = (0.01, 0.05, 0.1)  # CAC, table 3
 
 
 def truth_ranks(class_scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Classes that come before the true one, when the largest score comes first.
+    """Number of classes before the true one, with the largest score first.
 
-    Of equal scores the lower class comes first, as in ``argmax``.
+    Among equal scores the lower class comes first, as in ``argmax``.
 
     Args:
         class_scores: Probabilities, logits or any larger-is-better scores, shape (N, C).
-        truth: Known labels, shape (N,); unknown images have no rank: drop them before.
+        truth: Known labels, shape (N,); unknown images have no rank: drop them first.
 
     Returns:
         int64 of shape (N,), 0 where the arg-max is right.
@@ -56,17 +56,19 @@ def truth_ranks(class_scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def check_top_k(k: int, classes: int) -> None:
-    """Refuse a top-k accuracy that says nothing.
+    """Refuse a meaningless top-k accuracy.
 
     Raises:
         InputError: If ``k`` is not in 1..classes - 1.
     """
     if not 1 <= k < max(classes, 2):
-        raise InputError(f"top-{k} accuracy of {classes} classes says nothing: choose a smaller k.")
+        raise InputError(
+            f"top-{k} accuracy of {classes} classes is meaningless: choose a smaller k."
+        )
 
 
 def detection_error(histogram: ScoreHistogram, tpr: float = 0.95) -> float:
-    """``0.5 (1 - TPR) + 0.5 FPR`` at the threshold of TPR 95 %, known being positive.
+    """``0.5 (1 - TPR) + 0.5 FPR`` at the threshold of TPR 95 %, known positive.
 
     L-GMM, appendix C.1: the probability of a wrong decision when known and unknown are equally
     likely. Known (in-distribution) is the **positive** class: TPR is the share of accepted known
@@ -88,7 +90,7 @@ def detection_error(histogram: ScoreHistogram, tpr: float = 0.95) -> float:
 def smallest_detection_error(histogram: ScoreHistogram) -> float:
     """The smallest ``0.5 (1 - TPR) + 0.5 FPR`` over all thresholds, at most 0.5.
 
-    One minus the "detection accuracy" of Lee et al., NeurIPS 2018. Table 10 of L-GMM fits this
+    One minus the "detection accuracy" of Lee et al., NeurIPS 2018. Table 10 of L-GMM matches this
     one, not its text: for CIFAR-100 against iSUN it has 22.40 % where table 3 has FPR95 = 69.07 %,
     from which TPR 95 % would give 37.0 %. Compare that table with this figure.
     """
@@ -102,7 +104,7 @@ def ccr_curve(
     """Correct classification rate against false positive rate (Dhamija et al., NeurIPS 2018).
 
     At a threshold, FPR is the share of the unknown images that are accepted, CCR the share of
-    **all** known images that are accepted and rightly classified. Both accept a score that
+    **all** known images that are accepted and correctly classified. Both accept a score that
     equals the threshold, so tied samples enter together.
 
     Args:
@@ -112,8 +114,8 @@ def ccr_curve(
 
     Returns:
         ``(fpr, ccr, thresholds)``, each of shape (K + 1,) and not decreasing, from threshold minus
-        infinity, which accepts nothing, to where all unknown and all rightly classified images
-        are accepted. NaN where a kind has no sample.
+        infinity, which accepts nothing, to where all unknown and all correctly classified images
+        are accepted. NaN if a kind has no sample.
 
     Raises:
         InputError: If shapes differ, a score is not finite or a label is out of range.
@@ -137,10 +139,10 @@ def ccr_curve(
 
 
 def ccr_at_fpr(fpr: np.ndarray, ccr: np.ndarray, rate: float) -> float:
-    """Known images kept and rightly classified when at most ``rate`` of the unknown are accepted.
+    """Share of known images accepted and correctly classified at an FPR of at most ``rate``.
 
     CAC, section 4.2. The threshold is the highest score at which the share of accepted unknown
-    images is **at most** ``rate``; nothing is interpolated. When already the lowest score accepts
+    images is **at most** ``rate``; nothing is interpolated. If even the lowest score accepts
     more, nothing is accepted and the value is 0.
 
     Args:
@@ -164,10 +166,10 @@ def oscr(fpr: np.ndarray, ccr: np.ndarray) -> float:
     """Area under a :func:`ccr_curve`, from FPR 0 to 1 (OSCR of Dhamija et al., 2018).
 
     Groups of equal score are joined by straight lines, so a tie counts half: the area is the
-    probability that a random known image is rightly classified and scores below a random unknown
-    one. It is at most the closed-set accuracy, and NaN where a kind has no image.
+    probability that a random known image is correctly classified and scores below a random unknown
+    one. It is at most the closed-set accuracy, and NaN if a kind has no image.
     """
-    if np.isnan(fpr[0] + ccr[0]):  # the curve may be this point alone
+    if np.isnan(fpr[0] + ccr[0]):  # the curve may consist of this point only
         return np.nan
     return float(np.sum(np.diff(fpr) * (ccr[1:] + ccr[:-1])) / 2)
 
@@ -177,7 +179,7 @@ def openness(num_train: int, num_target: int, num_test: int) -> float:
 
     Args:
         num_train: Classes seen in training.
-        num_target: Known classes to tell apart in the test.
+        num_target: Known classes to distinguish in the test.
         num_test: Known and unknown classes of the test.
 
     Returns:

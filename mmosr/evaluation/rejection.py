@@ -92,7 +92,7 @@ def confusion_matrix(truth: np.ndarray, predictions: np.ndarray, num_classes: in
 def f1_by_class(matrix: np.ndarray) -> np.ndarray:
     """``2 TP / (2 TP + FP + FN)`` of every class of a :func:`confusion_matrix`, unknown last.
 
-    A class without samples has F1 = 0 when it is predicted somewhere, and NaN when it is not.
+    A class without samples has F1 = 0 if it is predicted anywhere, NaN otherwise.
     """
     totals = matrix.sum(0) + matrix.sum(1)
     f1 = np.full(len(matrix), np.nan)

@@ -14,7 +14,7 @@ from mmosr.scores import max_softmax, one_vs_rest
 class ChannelLinear(nn.Linear):
     """A linear layer over dimension 1 of ``(N, D)`` or ``(N, D, *S)``: a 1x1 convolution.
 
-    In the precision of its weights also under autocast.
+    Keeps the precision of its weights even under autocast.
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class OpenSetClassifier(nn.Module, ABC):
         num_classes: Known classes C.
     """
 
-    # Whether :meth:`loss` learns from samples labelled 254 (unknown).
+    # Whether :meth:`loss` uses samples labelled 254 (unknown).
     trains_on_outliers: bool = False
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
@@ -55,11 +55,11 @@ class OpenSetClassifier(nn.Module, ABC):
 
     @property
     def embedding_scores(self) -> dict[str, Callable[[Tensor], Tensor]]:
-        """Anomaly scores ``(N, *S)`` of the embedding, which the class scores do not hold."""
+        """Anomaly scores ``(N, *S)`` of the embedding, not computable from the class scores."""
         return {}
 
     def embed(self, features: Tensor) -> Tensor:
-        """Map the features ``(N, D, *S)`` to the space where the method lives."""
+        """Map the features ``(N, D, *S)`` to the space of the method."""
         return features
 
     @abstractmethod
@@ -71,7 +71,7 @@ class OpenSetClassifier(nn.Module, ABC):
         return self.class_scores(self.embed(features))
 
     def loss(self, embedding: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
-        """Losses beside the host's own loss on the class scores.
+        """Losses in addition to the host's own loss on the class scores.
 
         Args:
             embedding: What :meth:`embed` returned, ``(N, D, *S)``.
@@ -111,5 +111,5 @@ class LinearClassifier(OpenSetClassifier):
         }
 
     def class_scores(self, embedding: Tensor) -> Tensor:
-        """The logits, ``(N, C, *S)``, in float32 also under autocast."""
+        """The logits, ``(N, C, *S)``, in float32 even under autocast."""
         return self.projection(embedding)

@@ -1,7 +1,7 @@
 """CAC: class anchor clustering in the logit space.
 
 Miller, Sünderhauf, Milford and Dayoub, "Class Anchor Clustering: A Loss for Distance-based Open Set
-Recognition", WACV 2021, and its supplement, of which sections and equations are cited.
+Recognition", WACV 2021, and its supplement. Sections and equations are those of the paper.
 """
 
 from collections.abc import Callable
@@ -75,13 +75,13 @@ def rejection_score(class_scores: Tensor) -> Tensor:
 class AnchorClassifier(Fitted, OpenSetClassifier):
     """Logits ``z`` clustered around class anchors ``alpha e_i`` (section 3).
 
-    A linear layer gives ``z`` of dimension C; the class scores are ``-d`` with ``d_i = |z - c_i|``,
-    so that their softmax is the softmin of the paper and the cross-entropy on them its tuplet term
+    A linear layer yields ``z`` of dimension C; the class scores are ``-d``, ``d_i = |z - c_i|``, so
+    that their softmax is the softmin of the paper and the cross-entropy on them its tuplet term
     (supplement, section 1).
 
     After training the anchors move to the mean logit of the correctly classified training data
-    (section 3.1.2; correct: ``argmax_i z_i`` is the label). Both sets are kept: the fixed anchors
-    train, and ``test_anchors`` says which set the class scores of the test use.
+    (section 3.1.2; correct: ``argmax_i z_i`` is the label). Both sets are kept: training uses the
+    fixed anchors, and ``test_anchors`` selects the set for the class scores of the test.
 
     Scores: ``cac``: eq. 9 on the class scores of the test; ``cac_fixed`` and ``cac_reestimated``:
     eq. 9 with either set of anchors, from the embedding, so that both can be reported from one
@@ -93,14 +93,14 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
         magnitude: alpha of eq. 6 (section 4.4).
         centres: ``'anchored'``, or ``'learnt'`` with the update rule of Center loss (table 5).
         logit_loss_weight: Weight of the cross-entropy on ``z`` (supplement, eq. 11). Default: 1 for
-            learnt centres, which do not converge without, 0 for anchored ones.
-        centre_rate: Share of the way that a learnt centre goes to the mean of its samples in a
-            step (alpha of Wen et al., 2016, eq. 4).
-        test_anchors: ``'reestimated'`` (the paper's) or ``'fixed'``. Per pixel the re-estimated
+            learnt centres, which do not converge without it, 0 for anchored ones.
+        centre_rate: Share of the way that a learnt centre moves towards the mean of its samples
+            per step (alpha of Wen et al., 2016, eq. 4).
+        test_anchors: ``'reestimated'`` (the paper's) or ``'fixed'``. On pixels the re-estimated
             anchors of rare classes lie near the origin, and the fixed ones detect better.
 
     Raises:
-        InputError: In evaluation mode with ``test_anchors='reestimated'``, before they are.
+        InputError: In evaluation mode with ``test_anchors='reestimated'`` before re-estimation.
     """
 
     fit_on = "embedding"
@@ -146,7 +146,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
         }
 
     def embed(self, features: Tensor) -> Tensor:
-        """The logits z ``(N, C, *S)`` in float32, also under autocast."""
+        """The logits z ``(N, C, *S)``, in float32 even under autocast."""
         return self.projection(features)
 
     def class_scores(self, embedding: Tensor) -> Tensor:
@@ -155,7 +155,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
         return -distances(embedding, self.anchors if fixed else self._reestimated())
 
     def loss(self, embedding: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
-        """``loss_logit_ce`` with learnt centres, whose step is taken here; else nothing."""
+        """``loss_logit_ce`` with learnt centres, which are also updated here; otherwise nothing."""
         labels = labels.long()
         if self.training and self.centres == "learnt":
             self._move_centres(embedding.detach(), labels, ignore_index)
@@ -175,7 +175,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
         return class_sums(embedding[correct], labels[correct], self.num_classes)
 
     def estimate(self, sums: dict[str, Tensor]) -> str | None:
-        """Move the anchors to the means; a class without a correct sample keeps its own."""
+        """Move the anchors to the means; a class without a correct sample keeps its anchor."""
         count = sums["count"].unsqueeze(1)
         means = sums["total"] / count.clamp_min(1)
         self.reestimated_anchors.copy_(torch.where(count > 0, means, self.anchors.double()))
@@ -206,8 +206,8 @@ class CACLoss(ClassScoreLoss):
     ``cross_entropy(-d, y)`` (supplement, section 1), in its stable form.
 
     Args:
-        anchor_weight: lambda; 0 leaves the tuplet term alone (table 4).
-        tuplet_weight: 0 leaves the anchor term alone (table 4).
+        anchor_weight: lambda; with 0 only the tuplet term remains (table 4).
+        tuplet_weight: With 0 only the anchor term remains (table 4).
         **kwargs: See :class:`ClassScoreLoss`.
     """
 
@@ -232,7 +232,7 @@ class CACLoss(ClassScoreLoss):
 class CenterLoss(ClassScoreLoss):
     """``1/2 d_y^2`` on class scores ``-d`` (Wen et al., 2016, eq. 2), a baseline of table 4.
 
-    It goes with the cross-entropy on the logits: ``logit_loss_weight=1`` of
+    To be combined with the cross-entropy on the logits: ``logit_loss_weight=1`` of
     :class:`AnchorClassifier`.
     """
 

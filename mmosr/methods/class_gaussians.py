@@ -22,7 +22,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor, prior_mean: Tensor) -> Tenso
         prior_mean: ``(N, J)``.
 
     Returns:
-        ``(N,)``, >= 0: 0 where the two distributions are one.
+        ``(N,)``, >= 0; 0 where the two distributions are equal.
     """
     gap = (mean - prior_mean).square()
     # expm1: exp(v) - 1 - v loses its digits near 0, where training ends.
@@ -32,11 +32,11 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor, prior_mean: Tensor) -> Tenso
 class ClassGaussians(nn.Module):
     """Posterior ``N(mu, sigma^2)`` of a latent feature, and a Gaussian for each class (eq. 11).
 
-    The encoder gives mu. A linear layer gives ``log sigma^2``, and another one on the one-hot label
-    the class mean ``mu^(k)``. The class Gaussians have unit variance.
+    The encoder yields mu, a linear layer ``log sigma^2``, and another one on the one-hot label the
+    class mean ``mu^(k)``. The class Gaussians have unit variance.
 
     Args:
-        in_channels: Channels D of what the encoder's latent layer sees.
+        in_channels: Channels D of the input of the encoder's latent layer.
         latent_dims: J.
         num_classes: Known classes C.
     """
@@ -55,7 +55,7 @@ class ClassGaussians(nn.Module):
             mean: mu, ``(N, J)``.
 
         Returns:
-            The draw, and ``log sigma^2`` ``(N, J)``; in the precision of the weights, also under
+            The draw, and ``log sigma^2`` ``(N, J)``; in the precision of the weights, even under
             autocast.
         """
         log_variance = self.log_variance(features)
@@ -63,7 +63,7 @@ class ClassGaussians(nn.Module):
         return mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean), log_variance
 
     def kl(self, mean: Tensor, log_variance: Tensor, labels: Tensor) -> Tensor:
-        """Mean over the batch of :func:`gaussian_kl` to the Gaussian of each sample's class.
+        """Batch mean of :func:`gaussian_kl` to the Gaussian of each sample's class.
 
         Args:
             mean: ``(N, J)``.

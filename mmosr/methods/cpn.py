@@ -41,11 +41,11 @@ class PointClassifier(OpenSetClassifier):
         if weight < 0:
             raise InputError(f"{name}: the weight of its loss must be 0 or above, got {weight}")
         self.gamma, self.weight = gamma, weight
-        # Not zero: points of a class that start alike would stay alike.
+        # Not zero: points of a class that start equal would stay equal.
         self.points = nn.Parameter(0.1 * torch.randn(num_classes, num_points, in_channels))
 
     def embed(self, features: Tensor) -> Tensor:
-        """The features in float32, also under autocast."""
+        """The features in float32, even under autocast."""
         return features.to(self.points.dtype)
 
     def squared_distances(self, embedding: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class PrototypeClassifier(PointClassifier):
     decision takes the nearest one, ``pooling='nearest'``.
 
     The prototypes start at ``0.1 N(0, 1)``; the release starts at 0, where several prototypes of a
-    class would never part.
+    class would never separate.
 
     Scores: ``cpn``: minus the largest class score: gamma times the squared distance to the nearest
     prototype, in squared units of the features (with ``'sum'`` up to ``log M`` less); ``msp`` of

@@ -1,7 +1,7 @@
 """L-GMM: a latent Gaussian mixture model trained collaboratively.
 
-"A Latent Generative Model for Closed-Set and Open-Set Recognition" (anonymous, under review), of
-which sections, equations and tables are cited.
+"A Latent Generative Model for Closed-Set and Open-Set Recognition" (anonymous, under review).
+Sections, equations and tables are those of the paper.
 """
 
 import math
@@ -31,22 +31,22 @@ class GaussianMixtureClassifier(OpenSetClassifier):
     only from the host's cross-entropy on the class scores (``L_D``, eq. 7; theta is detached).
 
     The class scores are ``log pi_y + log p(z|y) / temperature``. At temperature 1 their softmax is
-    the Bayes posterior of eq. 1; in 128 dimensions that posterior is saturated and gives the
-    encoder no gradient, hence the default of 4. Anomaly scores use the raw log-likelihoods.
+    the Bayes posterior of eq. 1; in 128 dimensions that posterior is saturated and the
+    encoder receives no gradient, so the default is 4. Anomaly scores use the raw log-likelihoods.
 
     Scores: ``likelihood``: ``-max_y log p(z|y)`` (the paper's); ``likelihood_ratio``:
-    ``-(max_y L_y - mean_y L_y)`` with ``L_y = log p(z|y)``, the likelihood against the average
+    ``-(max_y L_y - mean_y L_y)`` with ``L_y = log p(z|y)``, the likelihood relative to the average
     class, which cancels what all classes have in common; ``centred_energy``:
-    ``-T_s log sum_y exp((L_y - mean_y L_y) / T_s)``, its soft version, to which every class adds
-    instead of the best one alone; ``marginal``: ``-log sum_y pi_y p(z|y)``.
+    ``-T_s log sum_y exp((L_y - mean_y L_y) / T_s)``, its soft version, to which every class
+    contributes instead of the best one only; ``marginal``: ``-log sum_y pi_y p(z|y)``.
 
-    With ``outlier_components`` there is one more mixture ``p(z|o)``, of the samples labelled 254 in
+    With ``outlier_components`` there is one more mixture ``p(z|o)``, for samples labelled 254 in
     training, such as pasted objects. Its theta learns like that of the classes, from ``L_G`` on
     those samples. phi learns to tell them from the known ones by the log-odds
-    ``r(z) = log p(z|o) / T - log sum_y pi_y p(z|y)^(1/T)``: to the host's cross-entropy over the
-    known classes come ``log(1 + exp(r))`` of known and ``log(1 + exp(-r))`` of unknown samples,
-    together the cross-entropy over C + 1 classes. ``r`` is the score ``outlier_ratio``, the
-    likelihood ratio of outlier and known.
+    ``r(z) = log p(z|o) / T - log sum_y pi_y p(z|y)^(1/T)``: ``log(1 + exp(r))`` of known and
+    ``log(1 + exp(-r))`` of unknown samples are added to the host's cross-entropy over the known
+    classes, together the cross-entropy over C + 1 classes. ``r`` is the score ``outlier_ratio``,
+    the likelihood ratio of outlier to known.
 
     Args:
         in_channels: Channels of the features.
@@ -56,19 +56,19 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         temperature: Divides the log-likelihoods in ``L_D``.
         normalization: See :class:`UnitNormalization`.
         class_prior: ``'uniform'`` or ``'count'`` (frequency of the labels seen in training).
-        loss_one_weight: lambda_one of eq. 5, beside the likelihood in nats per dimension.
+        loss_one_weight: lambda_one of eq. 5, relative to the likelihood in nats per dimension.
         loss_avg_weight: lambda_avg of eq. 5, likewise.
         memory_size: Samples per class in the memory behind ``pi_yk`` (appendix B.2).
         memory_smoothing: See :class:`AssignmentMemory`.
-        samples_per_class: The most samples of a class that enter ``L_G`` and the memory in one
-            step on one rank. Pixels are many and alike; a balanced sample also gives rare classes
+        samples_per_class: The most samples per class that enter ``L_G`` and the memory in one
+            step on one rank. Pixels are many and similar; a balanced sample also gives rare classes
             their share of the likelihood.
         min_sigma: Floor of the standard deviations.
-        score_temperature: T_s of ``centred_energy``, in nats; towards 0 it is the likelihood ratio.
+        score_temperature: T_s of ``centred_energy``, in nats; near 0 it is the likelihood ratio.
         init_mean_std: The means start from ``init_mean_std * N(0, 1)``, in units of the embedding.
-            At 1 they are as long as the embeddings, and the classes lie apart from the start.
+            At 1 they are as long as the embeddings, and the classes are separate from the start.
         outlier_components: Components of the mixture of outliers; 0 for none.
-        loss_outlier_weight: Of the loss by which phi tells outliers from known samples.
+        loss_outlier_weight: Of the loss that teaches phi to tell outliers from known samples.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         return self.mixture.means.new_full((self.num_classes,), -math.log(self.num_classes))
 
     def embed(self, features: Tensor) -> Tensor:
-        """The latent variable z ``(N, embed_dims, *S)`` in float32, also under autocast."""
+        """The latent variable z ``(N, embed_dims, *S)``, in float32 even under autocast."""
         with torch.autocast(features.device.type, enabled=False):
             return self.normalization(self.projection(features))
 
@@ -161,23 +161,23 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         return self.temperature * (class_scores - per_class(self.log_prior, class_scores))
 
     def loss(self, embedding: Tensor, labels: Tensor, ignore_index: int = 255) -> dict[str, Tensor]:
-        """``L_G`` of eq. 5 and 6 on a class-balanced sample; then the memory takes the sample.
+        """``L_G`` of eq. 5 and 6 on a class-balanced sample, which is then added to the memory.
 
-        The likelihood is a mean over samples and divided by D, so that learning rates and weights
-        do not depend on either. No gradient of ``L_G`` reaches the embedding. Without a single
+        The likelihood is averaged over samples and divided by D, so that learning rates and weights
+        do not depend on either. No gradient of ``L_G`` reaches the embedding. Without any
         labelled sample every loss is zero and still depends on its parameters, as distributed
         training needs.
 
         Args:
             embedding: z, ``(N, D, *S)``.
             labels: ``(N, *S)``, ``0 .. C-1``, 254 (outlier) or ``ignore_index``.
-            ignore_index: The label to leave out; so is every other value outside ``0 .. C-1``, and
+            ignore_index: The label to leave out; so are all other values outside ``0 .. C-1``, and
                 254 without a mixture of outliers.
 
         Returns:
             ``loss_mle``, ``loss_one``, ``loss_avg``, and ``component_usage``: the entropy of
-            ``pi_y`` over log K, averaged over classes (1 = all components used alike). With a
-            mixture of outliers the same of it, ``..._outlier``, and ``loss_outlier`` for phi.
+            ``pi_y`` over log K, averaged over classes (1 = all components used equally). With a
+            mixture of outliers also the same for it, ``..._outlier``, and ``loss_outlier`` for phi.
         """
         z, flat = embedding.detach().movedim(1, -1).flatten(0, -2), labels.flatten().long()
         known = (flat >= 0) & (flat < self.num_classes) & (flat != ignore_index)
@@ -263,7 +263,7 @@ def balance(
     """``L_avg``: transport distance of the average assignment ``p(k|y)`` to uniform.
 
     Components have no order, so the ground cost is 0/1 and the distance is
-    ``1/2 sum_k |p_k - 1/K|``. The average runs over the memory and this step's samples; only
+    ``1/2 sum_k |p_k - 1/K|``. The average is over the memory and this step's samples; only
     the latter carry gradient. Responsibilities are tempered by sqrt(D): untempered ones are
     one-hot in high dimensions and their gradient dwarfs that of the likelihood.
     """
@@ -276,5 +276,5 @@ def balance(
 
 
 def per_class(values: Tensor, like: Tensor) -> Tensor:
-    """``values`` of leading dimensions C (and K) shaped to broadcast over ``like``."""
+    """``values`` with leading dimensions C (and K), shaped to broadcast over ``like``."""
     return values.reshape(1, *values.shape, *[1] * (like.dim() - 1 - values.dim()))

@@ -11,13 +11,13 @@ from torch import Tensor, nn
 class ClassScoreLoss(nn.Module, ABC):
     """A loss of class scores ``(N, C, *S)`` and labels ``(N, *S)``, for either host.
 
-    The mean runs over the labelled samples, each weighted by ``weight`` and by ``class_weight`` of
-    its label, as in :func:`torch.nn.functional.cross_entropy`. Float32 also under autocast.
+    The mean is over the labelled samples, each weighted by ``weight`` and the ``class_weight`` of
+    its label, as in :func:`torch.nn.functional.cross_entropy`. Float32 even under autocast.
 
     Args:
         loss_weight: Factor of the result.
         class_weight: One factor per class.
-        loss_name: Key of the result in the host's log; begins with ``loss``.
+        loss_name: Key of the result in the host's log; starts with ``loss``.
     """
 
     def __init__(
@@ -53,8 +53,8 @@ class ClassScoreLoss(nn.Module, ABC):
             weight: ``(N, *S)``, such as a sampler's choice of hard pixels.
             avg_factor: Divides the sum instead of the sum of the weights.
             ignore_index: The label to leave out.
-            reduction_override: ``'none'`` gives the weighted loss of each sample ``(N, *S)``, by
-                which mmseg's sampler of hard pixels chooses.
+            reduction_override: ``'none'`` returns the weighted loss of each sample ``(N, *S)``, as
+                mmseg's sampler of hard pixels needs it.
         """
         if class_scores.dtype in (torch.float16, torch.bfloat16):
             class_scores = class_scores.float()

@@ -17,7 +17,7 @@ class MethodParts:
     Args:
         classifier_type: The classifier.
         loss_types: Losses that belong to the method; the first is the default. Empty: the host's.
-        shared: Options that classifier and loss must have alike.
+        shared: Options that must be equal in classifier and loss.
     """
 
     classifier_type: str
@@ -36,17 +36,17 @@ class MethodParts:
 
         Args:
             classifier: Its options that differ from the defaults.
-            loss: What the user's config gives; several where the host takes several. Default: the
+            loss: As in the user's config; several if the host takes several. Default: the
                 method's first, with the ``shared`` options of the classifier.
             owner: Name of the head, for the error.
             argument: Name of its argument for the loss.
             free_head: The head that takes any loss.
 
         Returns:
-            The two; the loss is None where it is the host's and none is given.
+            The two; the loss is None if it is the host's and none is given.
 
         Raises:
-            InputError: The loss is of another method, which would train silently.
+            InputError: The loss belongs to another method and would train without a warning.
         """
         classifier = {"type": self.classifier_type, **(classifier or {})}
         if self.loss_types and not loss:

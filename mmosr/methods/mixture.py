@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from mmengine.dist import all_gather, all_reduce
 from torch import Tensor, nn
 
-# What an AssignmentMemory makes up when only its counts are there.
+# What an AssignmentMemory reconstructs when only its counts are given.
 REBUILT = ("slots", "cursor")
 
 
@@ -62,7 +62,7 @@ class GaussianMixture(nn.Module):
 
         Args:
             z: ``(N, D)`` or ``(N, D, *S)``.
-            detach: Cut the gradient to the means and deviations.
+            detach: Stop the gradient to the means and standard deviations.
 
         Returns:
             ``(N, C, K)`` or ``(N, C, K, *S)``, float32 (float64 for float64 features).
@@ -90,15 +90,15 @@ class AssignmentMemory(nn.Module):
 
     Per class it keeps the component to which each of the last ``size`` samples was assigned, and
     the counts of those, which are updated as samples come and go instead of being recounted.
-    Samples of all ranks enter on every rank in the same order, so the weights are identical
+    Every rank adds the samples of all ranks in the same order, so the weights are identical
     everywhere; all state is in buffers, so it travels with the checkpoint.
 
     Args:
         num_classes: C.
         num_components: K.
-        size: Samples remembered a class.
+        size: Samples remembered per class.
         smoothing: Added to each count, so that an unused component keeps a weight above zero and
-            can come back. An empty memory gives uniform weights.
+            can come back. An empty memory has uniform weights.
     """
 
     def __init__(
@@ -117,17 +117,17 @@ class AssignmentMemory(nn.Module):
         self.register_buffer("class_counts", torch.zeros(num_classes, dtype=torch.long))
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
-        """Packed weights have the counts alone: make up samples of those counts.
+        """Packed weights have only the counts: reconstruct samples with those counts.
 
-        Samples and counts belong together. Where those of a file do not fit, as in fine-tuning with
-        another number of classes or components, all of them are left out, not some.
+        Samples and counts belong together. If those of a file do not fit, as in fine-tuning with
+        another number of classes or components, all of them are left out, not just some.
         """
         own = {name: getattr(self, name) for name in (*REBUILT, "counts")}
         given = {name: state_dict.get(prefix + name) for name in own}
         shapes = {name: value.shape for name, value in own.items()}
         if any(v is not None and v.shape != shapes[name] for name, v in given.items()):
             for name, value in own.items():
-                # A shape that does not fit stays, for whoever compares.
+                # A shape that does not fit stays, to be reported.
                 if given[name] is not None and given[name].shape == shapes[name]:
                     state_dict[prefix + name] = value.clone()
         elif given["counts"] is not None and all(given[name] is None for name in REBUILT):
@@ -161,8 +161,8 @@ class AssignmentMemory(nn.Module):
         Args:
             labels: ``(N,)`` known classes.
             components: ``(N,)`` the component each sample is assigned to.
-            per_class: The most samples per class that one rank may bring (the size of the exchanged
-                table; further samples are left out).
+            per_class: The most samples per class from one rank (the size of the exchanged table;
+                more samples are left out).
         """
         table = torch.full(
             (len(self.cursor), per_class), -1, dtype=torch.int32, device=self.slots.device
@@ -178,7 +178,7 @@ class AssignmentMemory(nn.Module):
     def _write(self, incoming: Tensor) -> None:
         classes, column = (incoming >= 0).nonzero(as_tuple=True)
         rank, total = rank_in_group(classes), (incoming >= 0).sum(1)
-        # More than fit: as if written one by one, the last ones stay.
+        # If there are too many, the last ones stay, as if written one by one.
         keep = rank >= total[classes] - self.size
         classes, column, rank = classes[keep], column[keep], rank[keep]
         components = incoming[classes, column]
@@ -195,7 +195,7 @@ class AssignmentMemory(nn.Module):
 def _remembered(counts: Tensor, size: int) -> dict[str, Tensor]:
     """State of a memory with these counts ``(C, K)``, the components evenly mixed over the slots.
 
-    More samples than slots are thinned out.
+    If there are more samples than slots, they are thinned out.
     """
     slots = torch.full((len(counts), size), -1, dtype=torch.int32, device=counts.device)
     for row, numbers in zip(slots, counts, strict=True):
@@ -212,7 +212,7 @@ def _remembered(counts: Tensor, size: int) -> dict[str, Tensor]:
 
 
 def check_at_least_one(**sizes: int) -> None:
-    """Raise a ValueError that names the first of the sizes that is below 1."""
+    """Raise a ValueError that names the first size below 1."""
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")

@@ -1,7 +1,7 @@
 """m-OvR: marginal one-vs-rest learning of unit prototypes.
 
 Park, Park, Jeong and Teoh, "Understanding Open-Set Recognition by Jacobian Norm of Representation",
-2022, of which sections and equations are cited.
+2022. Sections and equations are those of the paper.
 """
 
 import math
@@ -21,9 +21,9 @@ from .losses import ClassScoreLoss
 
 @MODELS.register_module()
 class CosineClassifier(OpenSetClassifier):
-    """Unit-normalised features against unit-normalised prototypes (section V-B).
+    """Cosine of unit-normalised features and unit-normalised prototypes (section V-B).
 
-    The class scores are ``T w_k . f`` with ``|w_k| = |f| = 1``; no margin enters them, so they are
+    The class scores are ``T w_k . f`` with ``|w_k| = |f| = 1``; they contain no margin, so they are
     those of the test. With :class:`MOvRLoss` this is m-OvR, whose ``p(k|x)`` is the sigmoid of the
     class score; with the host's cross-entropy it is the normalised softmax (N-SCE).
 
@@ -48,7 +48,7 @@ class CosineClassifier(OpenSetClassifier):
         return {"movr": one_vs_rest, "max_cosine": max_logit}
 
     def embed(self, features: Tensor) -> Tensor:
-        """Features of unit norm, in float32 also under autocast; a zero vector stays zero."""
+        """Features of unit norm, in float32 even under autocast; a zero vector stays zero."""
         return unit(features.to(self.prototypes.dtype))
 
     def class_scores(self, embedding: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class CosineClassifier(OpenSetClassifier):
 def unit(features: Tensor) -> Tensor:
     """Features ``(N, D, *S)`` divided by their norm; a zero vector stays zero."""
     norm = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    # F.normalize divides a zero vector by 1e-12, and so its gradient.
+    # F.normalize divides a zero vector, and so its gradient, by 1e-12.
     return features / norm.masked_fill(norm == 0, 1.0)
 
 
@@ -69,14 +69,14 @@ def margin_cosine(cosine: Tensor, margin: float) -> Tensor:
     """``cos(theta + m)`` of ``cos(theta)``, eq. 24, decreasing in theta on the whole ``[0, pi]``.
 
     By the addition theorem, ``cos(theta) cos(m) - sin(theta) sin(m)``, which is eq. 24 without its
-    arccos. Where ``theta + m`` passes pi, ``cos(theta + m)`` turns up again and its gradient would
-    drive a sample opposite to its prototype further away; there the curve continues as
+    arccos. Where ``theta + m`` exceeds pi, ``cos(theta + m)`` rises again and its gradient would
+    push a sample opposite to its prototype further away; there the curve continues as
     ``cos(theta) + cos(m) - 1``, which meets it at -1 and keeps decreasing.
 
     Args:
         cosine: Any shape. The sine has infinite slope at +-1, so its square is kept above the
-            rounding error of ``1 - cosine^2``: the gradient is finite there, and at what rounding
-            leaves beyond.
+            rounding error of ``1 - cosine^2``: the gradient is finite there, and where rounding
+            goes beyond.
         margin: m in radians, in ``[0, pi)``.
     """
     sine = (1 - cosine.square()).clamp_min(torch.finfo(cosine.dtype).eps).sqrt()
@@ -94,7 +94,7 @@ class MOvRLoss(ClassScoreLoss):
 
     Args:
         margin: m in radians, in ``[0, pi/2]``; 0 is plain one-vs-rest.
-        scale: T, that of the classifier. ``None`` takes the class scores as they are, for a
+        scale: T, that of the classifier. ``None`` uses the class scores unscaled, for a
             classifier without normalisation: with ``margin=0`` this is DOC.
         **kwargs: See :class:`ClassScoreLoss`.
     """

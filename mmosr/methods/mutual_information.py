@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmosr.utils import InputError
 
-# The estimate when nothing can be told from the scores: all of them are 0.
+# The estimate when the scores contain no information: all of them are 0.
 FLOOR = -2 * math.log(2)
 LOCAL_TERMS = ("1t16", "1t4", "4t4")
 
@@ -25,14 +25,14 @@ def jensen_shannon(positive: Tensor, negative: Tensor) -> Tensor:
     """``E_pos[-softplus(-T)] - E_neg[softplus(T)]``, the first bracket of eq. 8.
 
     With the best discriminator it is ``2 JSD - 2 log 2`` of the joint distribution and the product
-    of the marginals: ``FLOOR`` when the two sides of the pairs are independent, and below 0 always.
+    of the marginals: ``FLOOR`` if the two sides of the pairs are independent, and always below 0.
 
     Args:
         positive: Scores T of pairs from one image, of any shape.
         negative: Scores T of pairs from two images, of any shape.
 
     Returns:
-        A scalar, larger = more mutual information; float32 of half-precision scores.
+        A scalar, larger = more mutual information; float32 for half-precision scores.
     """
     if positive.dtype in (torch.float16, torch.bfloat16):
         positive, negative = positive.float(), negative.float()
@@ -43,38 +43,38 @@ def jensen_shannon(positive: Tensor, negative: Tensor) -> Tensor:
 def of_other_images(maps: Tensor) -> Tensor:
     """For each image the features ``(N, ...)`` of another one: the batch, rolled by one.
 
-    A random order would leave an image in its place now and then.
+    A random order would sometimes leave an image in its place.
 
     Raises:
         InputError: A batch of one image.
     """
     if len(maps) < 2:
         raise InputError(
-            "mutual information needs 2 or more images in a batch, as a negative pair is of two, "
+            "mutual information needs 2 or more images in a batch, as a negative pair has two, "
             "and this one has 1: set train_dataloader.batch_size above 1 and drop_last=True"
         )
     return maps.roll(1, 0)
 
 
 class Discriminator(nn.Module, ABC):
-    """Scores T of pairs of a map with other features, by a network on both joined.
+    """Scores T of pairs of a map and other features, by a network on both concatenated.
 
     The first layer on the joined features is linear, so it is the sum of one layer on each side.
-    The two sides go through theirs once, and positive and negative pairs are sums of the same
+    Each side goes through its layer once, and positive and negative pairs are sums of the same
     results: nothing is joined, tiled or computed twice. The parameters are those of one layer.
     """
 
     @abstractmethod
     def of_maps(self, maps: Tensor) -> Tensor:
-        """What the maps ``(N, D, H, W)`` give to the first layer on both."""
+        """Contribution of the maps ``(N, D, H, W)`` to the first layer on both."""
 
     @abstractmethod
     def of_other(self, other: Tensor) -> Tensor:
-        """What the other features ``(N, J, ...)`` give to it, the bias included."""
+        """Contribution of the other features ``(N, J, ...)`` to it, including the bias."""
 
     @abstractmethod
     def of_sum(self, total: Tensor) -> Tensor:
-        """Scores of what the first layer on both gives."""
+        """Scores from the output of the first layer on both."""
 
     def forward(self, maps: Tensor, other: Tensor) -> Tensor:
         """Scores T of the maps and the other features of the same position in the batch."""
@@ -83,7 +83,7 @@ class Discriminator(nn.Module, ABC):
     def pairs(self, maps: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Scores T of positive and of negative pairs, both with the other features in their place.
 
-        A positive pair has both sides of one image; in a negative pair the map is of another one.
+        A positive pair has both sides from one image; in a negative pair the map is from another.
 
         Raises:
             InputError: A batch of one image.
@@ -95,8 +95,8 @@ class Discriminator(nn.Module, ABC):
 class GlobalDiscriminator(Discriminator):
     """Scores ``(N, 1)`` of whole maps with latent features (table 1).
 
-    Two 3x3 convolutions, flattened beside the latent features, then linear layers. The softplus
-    that table 1 names is in :func:`jensen_shannon`: with a second one on T no pair could score
+    Two 3x3 convolutions, flattened and joined with the latent features, then linear layers. The
+    softplus of table 1 is in :func:`jensen_shannon`: with a second one on T no pair could score
     below 0.
 
     Args:
@@ -167,13 +167,13 @@ class LocalDiscriminator(Discriminator):
         )
 
     def of_maps(self, maps: Tensor) -> Tensor:
-        # With the channels of a location side by side the 1x1 convolutions are plain products.
+        # With the channels of a location contiguous, 1x1 convolutions are plain products.
         maps = maps.contiguous(memory_format=torch.channels_last)
         return F.conv2d(maps, self.layers[0].weight[:, : self.channels])
 
     def of_other(self, other: Tensor) -> Tensor:
         if other.dim() == 2:
-            other = other[:, :, None, None]  # the sum with the maps tiles what comes of it
+            other = other[:, :, None, None]  # the sum with the maps tiles the result
         first = self.layers[0]
         return F.conv2d(other, first.weight[:, self.channels :], first.bias)
 
@@ -184,8 +184,8 @@ class LocalDiscriminator(Discriminator):
 class MutualInformation(nn.Module):
     """Estimates between the features ``f_16``, ``f_4`` and ``f_1`` of an encoder (section 4.2).
 
-    The balancing weights are not in the paper. The defaults were set without a search; the configs
-    have searched ones, see docs/m2iosr.md.
+    The balancing weights are not in the paper. The defaults were set without a search; those of
+    the configs were searched, see docs/m2iosr.md.
 
     Args:
         map_channels: Channels of ``f_16`` and ``f_4``.
@@ -195,7 +195,7 @@ class MutualInformation(nn.Module):
         conv_channels: See :class:`GlobalDiscriminator`.
         global_weight: beta_1 of eq. 9.
         local_weight: beta_2 of eq. 9.
-        scale_weights: a_1, a_2 and a_3 of eq. 10, of ``1t16``, ``1t4`` and ``4t4``; their sum is 1.
+        scale_weights: a_1, a_2, a_3 of eq. 10, for ``1t16``, ``1t4`` and ``4t4``; their sum is 1.
 
     Raises:
         ValueError: A weight below 0, or scale weights that do not add up to 1.
@@ -233,8 +233,8 @@ class MutualInformation(nn.Module):
     def forward(self, map_16: Tensor, map_4: Tensor, latent: Tensor) -> dict[str, Tensor]:
         """The estimates ``global``, ``1t16``, ``1t4`` and ``4t4``, scalars in ``(-inf, 0)``.
 
-        A positive pair has both sides of one image; in a negative pair the map, that of ``4t4``
-        included, is of another image.
+        A positive pair has both sides from one image; in a negative pair the map, also that of
+        ``4t4``, is from another image.
 
         Args:
             map_16: ``(N, D_16, S, S)``.
@@ -253,7 +253,7 @@ class MutualInformation(nn.Module):
         return {name: jensen_shannon(*scores) for name, scores in pairs.items()}
 
     def combine(self, estimates: Mapping[str, Tensor]) -> Tensor:
-        """``beta_1 L_global + beta_2 L_local`` of eq. 9, to be made large."""
+        """``beta_1 L_global + beta_2 L_local`` of eq. 9, to be maximised."""
         local = sum(
             weight * estimates[name]
             for weight, name in zip(self.scale_weights, LOCAL_TERMS, strict=True)

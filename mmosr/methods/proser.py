@@ -15,11 +15,11 @@ from .base import ChannelLinear, OpenSetClassifier
 
 @MODELS.register_module()
 class PlaceholderClassifier(OpenSetClassifier):
-    """A linear layer with placeholders for the unknown beside the known classes.
+    """A linear layer with the known classes and placeholders for the unknown.
 
     The logits are ``f_1 ... f_C`` of the known classes and ``p``, the largest of M placeholders, as
-    the (C+1)-th. The class scores are those of the known classes alone, so the cross-entropy over
-    C + 1 splits into that of the host and what is left: with ``s = p - logsumexp_k f_k``, the log
+    the (C+1)-th. The class scores are those of the known classes only, so the cross-entropy over
+    C + 1 splits into that of the host and a rest: with ``s = p - logsumexp_k f_k``, the log
     odds of the placeholder,
 
     * ``CE_{C+1}(f, y) = CE_C(f, y) + softplus(s)``; the second term is ``loss_known``;
@@ -27,9 +27,9 @@ class PlaceholderClassifier(OpenSetClassifier):
       comes second; times beta it is ``loss_placeholder``;
     * ``CE_{C+1}(f, C+1) = softplus(-s)`` of mixed features, see :meth:`unknown_loss`.
 
-    Scores: ``proser``: s, which ranks as the placeholder's probability ``sigmoid(s)`` but does not
-    saturate; ``proser_margin``: ``p - max_k f_k``, by which the paper decides; ``msp`` of the known
-    classes.
+    Scores: ``proser``: s, which ranks like the placeholder's probability ``sigmoid(s)`` but does
+    not saturate; ``proser_margin``: ``p - max_k f_k``, by which the paper decides; ``msp`` of the
+    known classes.
 
     Args:
         in_channels: Channels D of the features.
@@ -51,7 +51,7 @@ class PlaceholderClassifier(OpenSetClassifier):
         if placeholder_weight < 0:
             raise ValueError(f"placeholder_weight must be 0 or above, got {placeholder_weight}")
         self.placeholder_weight = placeholder_weight
-        # By the name that LinearClassifier gives it, for the weights of a closed-set classifier.
+        # Named as in LinearClassifier, so that the weights of a closed-set classifier load.
         self.projection = ChannelLinear(in_channels, num_classes)
         self.placeholders = ChannelLinear(in_channels, num_placeholders)
 
@@ -101,8 +101,8 @@ class PlaceholderClassifier(OpenSetClassifier):
 
         Args:
             embedding: Of data placeholders, ``(N, C + M, *S)``.
-            kept: Which of them count, ``(N, *S)`` bool; with none the loss is zero, with gradients
-                of zero.
+            kept: Which of them count, ``(N, *S)`` bool; if none does, the loss and its gradients
+                are zero.
         """
         return _mean(-F.logsigmoid(self.log_odds(embedding)), kept)
 
@@ -116,7 +116,7 @@ class MixedPairs:
     """Which samples of a batch are mixed with which.
 
     Args:
-        partner: Index of the other sample of each pair, ``(N,)``; its own where it has none.
+        partner: Index of the other sample of each pair, ``(N,)``; its own if it has none.
         share: lambda, the share of the sample itself, in ``[0, 1]``.
     """
 
@@ -125,13 +125,13 @@ class MixedPairs:
 
     @classmethod
     def sample(cls, labels: Tensor, alpha: float) -> "MixedPairs":
-        """Pair the samples by a random permutation; those of one class remain alone.
+        """Pair the samples by a random permutation; those paired with their own class stay alone.
 
         Args:
             labels: Classes, ``(N,)``.
             alpha: lambda is drawn from ``Beta(alpha, alpha)``, one for the batch.
         """
-        # On the CPU, whose generator StepSeedHook seeds for every device.
+        # On the CPU: StepSeedHook seeds its generator whatever the device.
         share = torch.distributions.Beta(alpha, alpha).sample().item()
         partner = torch.randperm(len(labels)).to(labels.device)
         own = torch.arange(len(labels), device=labels.device)
@@ -145,6 +145,6 @@ class MixedPairs:
     def mix(self, hidden: Tensor) -> Tensor:
         """``lambda h_i + (1 - lambda) h_j`` of hidden features ``(N, ...)``.
 
-        A sample without a partner stays as it is.
+        A sample without a partner stays unchanged.
         """
         return torch.lerp(hidden[self.partner], hidden, self.share)

@@ -20,23 +20,23 @@ class ReciprocalPointClassifier(PointClassifier):
     adds the open-space term: ``lambda mean_m (|f - p_ym|^2 / D - R_y)^2`` with a learnt margin
     ``R_k``, which keeps the samples of a class within a bounded distance of its points.
 
-    What is read how, by the authors' later release (iCGY96/ARPL, its RPLoss) and by a
-    re-implementation (KevLuo/OpenSet_ReciprocalPoints) that they confirmed, as its author says:
+    Choices, compared with the authors' later release (iCGY96/ARPL, its RPLoss) and a
+    re-implementation (KevLuo/OpenSet_ReciprocalPoints) that they confirmed according to its author:
 
     * squared distances, in both;
-    * the mean over D, in both terms, as the release has it. The re-implementation takes it in the
-      open-space term alone, which is ``gamma=D`` here;
+    * the mean over D, in both terms, as in the release. The re-implementation takes it only in the
+      open-space term, which is ``gamma=D`` here;
     * M = 1, gamma = 1 and lambda = 0.1, the defaults of both;
-    * one margin per class and each point by itself in the open-space term, as in the
+    * one margin per class and each point separately in the open-space term, as in the
       re-implementation. The release shares one margin among the classes;
     * the margins start at 0, as in both, the points at ``0.1 N(0, 1)``, as in the release;
     * means over the batch, as in the release. The re-implementation sums.
 
-    Scores: ``rpl``: minus the largest class score, gamma times a mean square of a channel's
-    difference; ``msp`` of the softmax of the class scores, by which the release reports. By either
-    a known sample is *far*: unknown samples must fall among the reciprocal points, that is between
-    the known classes and near the origin, as networks with features of small norm for unknown
-    images do. A sample that is further out than every known one counts as known by ``rpl``.
+    Scores: ``rpl``: minus the largest class score, gamma times the mean squared difference per
+    channel; ``msp`` of the softmax of the class scores, which the release reports. In both a known
+    sample is *far*: unknown samples must fall among the reciprocal points, that is between the
+    known classes and near the origin, as happens if unknown images have features of small norm.
+    A sample that is further out than all known ones counts as known by ``rpl``.
 
     Args:
         in_channels: Channels D of the features.

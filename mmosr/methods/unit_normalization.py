@@ -1,4 +1,4 @@
-"""Features of unit mean square: the space in which a density has a bound."""
+"""Features of unit mean square: the space in which a density is bounded."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,17 +9,17 @@ NORMALIZATIONS = ("batch_l2", "batch", "layer", "l2", "none")
 class UnitNormalization(nn.Module):
     """Bring features ``(N, D, *S)`` to unit mean square, without learnt parameters.
 
-    Unnormalised features let the encoder raise every likelihood at once by shrinking or growing,
-    and the training diverges.
+    With unnormalised features the encoder can raise every likelihood at once by shrinking or
+    growing them, and training diverges.
 
     Args:
         dims: D.
         mode: ``batch_l2``: batch normalisation, then L2 norm times sqrt(D) (keeps the mixture
-            components alive). ``batch``: batch normalisation alone; the mean square is 1 on
+            components alive). ``batch``: only batch normalisation; the mean square is 1 on
             average, but each sample keeps its norm. ``layer``: layer normalisation over the
-            channels. ``l2``: L2 norm times sqrt(D). ``none``: as they are. A batch of one value a
-            channel, such as the last image of an epoch, has no variance: it takes the running
-            statistics and leaves them as they are.
+            channels. ``l2``: L2 norm times sqrt(D). ``none``: unchanged. A batch with one value
+            per channel, such as the last image of an epoch, has no variance: it uses the running
+            statistics and does not update them.
     """
 
     def __init__(self, dims: int, mode: str = "batch_l2") -> None:
@@ -43,7 +43,7 @@ class UnitNormalization(nn.Module):
 
     def _batch_normalized(self, flat: Tensor) -> Tensor:
         norm = self.batch_norm
-        # Not the synchronised one: the other ranks wait for this one's part of their statistics.
+        # Not the synchronised one: the other ranks wait for this rank's share of the statistics.
         if type(norm) is nn.BatchNorm1d and flat.numel() == flat.shape[1]:
             return F.batch_norm(flat, norm.running_mean, norm.running_var, eps=norm.eps)
         return norm(flat)

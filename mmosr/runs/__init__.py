@@ -1,1 +1,1 @@
-"""The one way to keep a run: records, journals, whole files, tables, progress, ranks, hashes."""
+"""Keeping runs: records, journals, whole files, tables, progress, ranks, hashes."""

@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Batches of this size, the last one perhaps smaller.
+    """Batches of this size; the last one may be smaller.
 
     The last digits of a result may depend on its neighbours in the batch: a run that can be resumed
-    cuts them from the list of all items, and not of those that are left to do.
+    cuts the list of all items, not of those that are left to do.
 
     Raises:
         InputError: The size is below 1.
@@ -32,10 +32,10 @@ def run_by_size(
     """Run a network on a batch; images of different sizes go through it one by one.
 
     Args:
-        run: Gives one result per image.
+        run: Returns one result per image.
         batch: Values of all images by key, one of which is ``inputs``: images ``(C, H, W)``.
-        regroup: Those of equal size together instead: faster, and the last digits of the results
-            may then depend on the batch.
+        regroup: Run images of equal size together instead: faster, but the last digits of the
+            results may then depend on the batch.
 
     Returns:
         The results, in the order of the images.

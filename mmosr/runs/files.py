@@ -9,13 +9,13 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
+    """Yield a temporary path next to ``path``; rename it to ``path`` when the block succeeds.
 
     A reader, or a run that is resumed after a kill, never sees a half-written file. The temporary
     name starts with a dot and keeps the suffix, since OpenCV and NumPy choose the format by it.
 
     Args:
-        path: The final file. Its folder is made when missing.
+        path: The final file. Its folder is made if missing.
 
     Yields:
         The temporary path to write to.

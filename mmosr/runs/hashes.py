@@ -1,4 +1,4 @@
-"""Hashes that tell whether two runs, or two files, are the same."""
+"""Hashes that show whether two runs, or two files, are the same."""
 
 import hashlib
 import json

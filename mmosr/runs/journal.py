@@ -12,21 +12,21 @@ from .record import check_resumable, not_a_record
 
 
 class Journal:
-    """JSON values, one per line, below a line that says of what run they are.
+    """JSON values, one per line, after a line that identifies the run.
 
-    Every added batch is on disk at once. What a kill leaves of a last line is dropped.
+    Every added batch is on disk at once. A last line cut off by a kill is dropped.
 
     Args:
         path: The file.
         run: What decides the run.
-        resume: Keep the lines of a file of the same run; otherwise it is begun anew.
+        resume: Keep the lines of a file of the same run; otherwise start a new one.
         lines: To begin with.
 
     Attributes:
-        lines: All that is known.
+        lines: All lines so far.
 
     Raises:
-        InputError: The file to resume is of another run, or of none.
+        InputError: The file to resume is of another run, or not a journal.
     """
 
     def __init__(

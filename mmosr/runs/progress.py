@@ -1,4 +1,4 @@
-"""How far a run is."""
+"""The progress of a run."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def progress(
     total: int | None = None,
     show: bool = True,
 ) -> Iterator[T]:
-    """Give the items; a bar on a terminal, plain lines in a log: about ten, or one a minute.
+    """Yield the items; a bar on a terminal, plain lines in a log: about ten, or one per minute.
 
     Args:
-        items: An item counts as done when the next one is asked for.
+        items: An item counts as done when the next one is requested.
         what: What is done with them.
         unit: What they are.
         total: How many; default: their length.

@@ -1,4 +1,4 @@
-"""What the processes of a distributed run have to do together: share, wait, and fail."""
+"""What the processes of a distributed run must do together: share, wait, and fail."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def together(function: Callable[[], T]) -> T:
     """Call a function on every rank and wait for all; an error on one is an error on all.
 
     Raises:
-        InputError: On the ranks without an error of their own, naming the one that has it.
+        InputError: On the ranks without an error of their own, naming the one that failed.
     """
     error = result = None
     try:
@@ -66,14 +66,14 @@ def reason(error: Exception) -> str:
 class FailureNote:
     """A file that tells the other ranks at once that one has failed.
 
-    Ranks work for hours without meeting. One that fails would otherwise wait for the others, or
-    they would hang waiting for it.
+    Ranks work for hours without synchronising. One that fails would otherwise wait for the others,
+    or they would hang waiting for it.
 
     Args:
-        folder: On a file system that all ranks see.
+        folder: On a file system that all ranks share.
 
     Raises:
-        InputError: A rank does not see the folder.
+        InputError: A rank cannot see the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,13 +97,13 @@ class FailureNote:
                 probe.unlink(missing_ok=True)
 
     def write(self, error: Exception) -> None:
-        """Tell the others; the first to fail is the one they name."""
+        """Tell the others; they name the first to fail."""
         if not self._alone and not self._path.exists():
             with atomic_write(self._path) as temporary:
                 temporary.write_text(f"process {get_dist_info()[0]} failed: {reason(error)}")
 
     def check(self) -> None:
-        """Fail where another rank has failed.
+        """Fail if another rank has failed.
 
         Raises:
             InputError: With the error of that rank.
@@ -112,7 +112,7 @@ class FailureNote:
             raise InputError(self._path.read_text())
 
     def remove(self) -> None:
-        """Take the note away; call it when all ranks have met."""
+        """Remove the note; to be called after all ranks have met."""
         self._path.unlink(missing_ok=True)
 
 
@@ -121,7 +121,7 @@ def _wait_for(path: Path) -> None:
     while not path.exists():
         if time.monotonic() > end:
             raise InputError(
-                f"output folder '{path.parent}' is not shared: the first process has made it, and "
-                "this one does not see it; choose an --out that all machines see"
+                f"output folder '{path.parent}' is not shared: the first process has made it, but "
+                "this one cannot see it; choose an --out-dir that all machines can see"
             )
         time.sleep(0.1)

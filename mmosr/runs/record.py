@@ -1,4 +1,4 @@
-"""What decides a run, on disk: a run may only be resumed by one that would give the same."""
+"""What decides a run, on disk: a run may only be resumed by one with the same results."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mmosr.version import __version__
 
 from .files import write_text
 
-# Where a key alone would not tell the user what differs.
+# For keys that would not tell the user what differs.
 _WORDS = {"images_sha256": "list of images", "trained": "--trained"}
 
 
 def versions(host: str) -> dict[str, str]:
-    """Versions of the packages that figures can depend on; they are imported.
+    """Versions of the packages that figures can depend on; imports them.
 
     Args:
         host: ``mmseg`` or ``mmpretrain``.
@@ -33,7 +33,7 @@ def read_json(path: str | os.PathLike) -> dict:
     """A JSON object.
 
     Raises:
-        InputError: The file holds something else.
+        InputError: The file contains something else.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -50,13 +50,13 @@ def write_json(
     """Write a JSON object, whole.
 
     Raises:
-        ValueError: A number is NaN or infinite, which JSON does not know, unless ``allow_nan``.
+        ValueError: A number is NaN or infinite, which JSON lacks, unless ``allow_nan``.
     """
     write_text(path, json.dumps(content, indent=indent, allow_nan=allow_nan) + "\n")
 
 
 def not_a_record(path: str | os.PathLike) -> InputError:
-    """The error about a file that is damaged or of something else."""
+    """The error about a file that is damaged or something else."""
     return InputError(f"'{path}' is not the record of a run: remove it, or choose another output")
 
 
@@ -65,7 +65,7 @@ def check_record(path: Path, run: Mapping, resume: bool, ignored: Collection[str
 
     Args:
         path: Of the record, which may be missing.
-        run: What decides the run that is to start.
+        run: What decides the new run.
         resume: Continue the recorded one.
         ignored: Keys that may differ.
 
@@ -73,14 +73,14 @@ def check_record(path: Path, run: Mapping, resume: bool, ignored: Collection[str
         Whether there is a record.
 
     Raises:
-        InputError: There is a run that is not to be resumed, or is another one.
+        InputError: There is a run already and ``resume`` is false, or it is another run.
     """
     if not path.is_file():
         return False
     if not resume:
         raise InputError(
-            f"'{path.parent}' holds a run already: add --resume to continue it, or choose another "
-            "--out"
+            f"'{path.parent}' already holds a run: add --resume to continue it, or choose another "
+            "output"
         )
     check_resumable(path, read_json(path), run, ignored)
     return True
@@ -89,7 +89,7 @@ def check_record(path: Path, run: Mapping, resume: bool, ignored: Collection[str
 def check_resumable(
     path: Path, recorded: object, run: Mapping, ignored: Collection[str] = ()
 ) -> None:
-    """Check that a recorded run is the one that is to be continued.
+    """Check that a recorded run is the one to continue.
 
     Args:
         path: Of the record, for the message.
@@ -104,19 +104,19 @@ def check_resumable(
         raise not_a_record(path)
     if differing := differences(recorded, run, ignored):
         raise InputError(
-            f"cannot resume: '{path}' is of a run with another {', '.join(differing)}; choose "
-            "another --out"
+            f"cannot resume: '{path}' is from a run with another {', '.join(differing)}; choose "
+            "another output"
         )
 
 
 def differences(old: Mapping, new: Mapping, ignored: Collection[str] = ()) -> list[str]:
-    """What decides a run and is not the same in two records, in words.
+    """What decides a run and differs between two records, in words.
 
-    Where there is a hash, as ``config_sha256`` beside ``config``, it alone counts: files may lie
-    elsewhere, what they hold may not change.
+    If there is a hash, such as ``config_sha256`` for ``config``, only the hash counts: files may
+    move, but their content may not change.
 
     Args:
-        old: The recorded run; keys that only it has say nothing.
+        old: The recorded run; keys that only it has are ignored.
         new: The new run.
         ignored: Keys that may differ.
     """
@@ -135,7 +135,7 @@ def differences(old: Mapping, new: Mapping, ignored: Collection[str] = ()) -> li
 
 
 def version_differences(old: Mapping | None, new: Mapping) -> list[str]:
-    """Packages of other versions than those that a run has recorded, in words."""
+    """Packages whose versions differ from those that a run has recorded, in words."""
     return [
         f"{name} ({(old or {}).get(name)} instead of {version})"
         for name, version in new.items()

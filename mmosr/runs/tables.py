@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOTHING = "–"
 LOG_WIDTH = 160  # of a table in a log, which has no width of its own
-# An underscore inside a word is none.
+# An underscore inside a word is not markup.
 _MARKUP = re.compile(r"[\\`*\[\]<|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
@@ -47,7 +47,7 @@ def write_csv(
 
 
 def code(text: object) -> str:
-    """Markdown: text in a code span, whatever back ticks it holds."""
+    """Markdown: text in a code span, even if it contains backticks."""
     text = " ".join(str(text).split())
     ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if "`" in text else ""
@@ -67,14 +67,14 @@ def markdown_table(
     Args:
         header: Of the columns, markdown.
         rows: Cells, markdown.
-        words: Columns that hold words and not numbers.
+        words: Columns with words instead of numbers.
     """
     rule = "|".join(":---" if i in words else "---:" for i in range(len(header)))
     return [_row(header), f"|{rule}|", *map(_row, rows)]
 
 
 def _row(cells: Iterable[str]) -> str:
-    # A pipe ends a cell, in a code span as well.
+    # A pipe ends a cell, even in a code span.
     return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
 
 
@@ -114,7 +114,7 @@ def terminal_table(
 
 
 def log_console() -> Console:
-    """Standard output: as wide as the terminal, or as tables in a log are."""
+    """Standard output: as wide as the terminal, or as tables in a log."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else LOG_WIDTH)

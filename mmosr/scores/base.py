@@ -13,12 +13,12 @@ from mmosr.utils import InputError
 
 from .fitted import Fitted
 
-# What a model has to have for the scores of a space.
+# What a model must have for the scores of a space.
 NEEDED = {
-    "features": "the features before the last layer, and this model's decode head does not end in "
+    "features": "the features before the last layer, but this model's decode head does not end in "
     "conv_seg",
-    "layers": "the feature maps of the backbone and those before the last layer, and this model "
-    "does not give them",
+    "layers": "the feature maps of the backbone and those before the last layer, but this model "
+    "does not provide them",
 }
 
 
@@ -27,8 +27,8 @@ class Score(nn.Module):
 
     Args:
         num_classes: Known classes C.
-        feature_dims: Channels D of the features; None where the host has no features that are
-            followed by one linear classifier. For a score of the layers: their channels together.
+        feature_dims: Channels D of the features; None if the host has no features that are
+            followed by one linear classifier. For a score of the layers: the sum of their channels.
     """
 
     # 'logits': of class scores (N, C, *S), at the full resolution of the image.
@@ -61,9 +61,9 @@ class Formula(Score):
 
 
 class FittedScore(Fitted, Score):
-    """A score with fitted statistics, which stay out of the state dict of the model.
+    """A score with fitted statistics, which are not in the state dict of the model.
 
-    So any checkpoint of the host still fits. The statistics travel beside the weights: see
+    So any checkpoint of the host still fits. The statistics are stored next to the weights: see
     :meth:`statistics`.
     """
 
@@ -72,7 +72,7 @@ class FittedScore(Fitted, Score):
         self.register_buffer("fitted", torch.tensor(False), persistent=False)
 
     def add_statistic(self, name: str, *shape: int) -> None:
-        """Register a float32 statistic, zero until it is fitted."""
+        """Register a float32 statistic, zero until fitted."""
         self.register_buffer(name, torch.zeros(shape), persistent=False)
 
     def statistics(self) -> dict[str, Tensor]:
@@ -82,10 +82,10 @@ class FittedScore(Fitted, Score):
         return {n: b.detach().cpu().clone() for n, b in self.named_buffers() if n != "fitted"}
 
     def load_statistics(self, values: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`statistics` gave.
+        """Restore what :meth:`statistics` returned.
 
         Raises:
-            InputError: Of another score or another number of classes or features.
+            InputError: They are of another score or another number of classes or features.
         """
         own = {n: b for n, b in self.named_buffers() if n != "fitted"}
         for name, buffer in own.items():
@@ -104,12 +104,12 @@ class FittedScore(Fitted, Score):
 class FittedMapScore(FittedScore):
     """A fitted score of the logits or of the features.
 
-    A subclass gives :meth:`score`, ``accumulate`` and ``estimate``.
+    A subclass defines :meth:`score`, ``accumulate`` and ``estimate``.
     """
 
     @torch.no_grad()
     def forward(self, maps: Tensor) -> Tensor:
-        """Scores ``(N, *S)`` of ``(N, C or D, *S)``, in float32 also under autocast.
+        """Scores ``(N, *S)`` of ``(N, C or D, *S)``, in float32 even under autocast.
 
         Raises:
             InputError: Unfitted, or another number of channels.
@@ -124,7 +124,7 @@ class FittedMapScore(FittedScore):
         """Scores ``(N, *S)`` of float32 maps ``(N, C or D, *S)``."""
 
     def require_rows(self, rows: Tensor, labels: Tensor) -> None:
-        """Refuse what are not rows ``(M, C or D)`` with one label each.
+        """Refuse anything but rows ``(M, C or D)`` with one label each.
 
         Raises:
             InputError: Names the shapes.
@@ -157,10 +157,10 @@ def build_score(
         config: The name or dict; a ``name`` in it is left out.
         num_classes: Known classes.
         feature_dims: See :class:`Score`.
-        layer_dims: Gives the channels of all layers together; called for a score of the layers.
+        layer_dims: Returns the channels of all layers together; called for a score of the layers.
 
     Raises:
-        InputError: No such score, or an option that it does not have.
+        InputError: There is no such score, or it does not have such an option.
     """
     SCORES.import_from_location()
     options = {"type": config} if isinstance(config, str) else dict(config)

@@ -15,7 +15,7 @@ ScoreConfig = str | Mapping | Sequence[str | Mapping]
 
 @dataclass(frozen=True)
 class ScoreEntry:
-    """One score that a model is to give.
+    """One score that a model computes.
 
     Args:
         name: Of its values, its statistics, and in ``--scores``.
@@ -39,7 +39,7 @@ class ScoreEntry:
         return cls(name, kind, options, map_options)
 
     def map_smoothing(self, defaults: Mapping[str, bool]) -> MapSmoothing:
-        """What is to be done to its finished map, where ``defaults`` are those of the formula.
+        """What to do to its finished map; ``defaults`` are those of the formula.
 
         Raises:
             InputError: An option is neither true nor false.
@@ -53,7 +53,7 @@ class ScoreEntry:
         """Refuse options of the formula, for a method's own score, which has none.
 
         Raises:
-            InputError: Names them, and the options that there are.
+            InputError: Names them and the available options.
         """
         if self.options:
             raise InputError(
@@ -63,5 +63,5 @@ class ScoreEntry:
 
 
 def entry_configs(score: ScoreConfig) -> list[str | Mapping]:
-    """The configs of the entries, also of one that stands without a list."""
+    """The configs of the entries; a single one needs no list."""
     return [score] if isinstance(score, (str, Mapping)) else list(score)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmosr.utils import InputError
 
-# What the rows of a fit are: see Fitted.fit_on.
+# What the rows of a fit can be: see Fitted.fit_on.
 FIT_ON = ("logits", "features", "layers", "embedding", "inputs")
 
 
@@ -23,7 +23,7 @@ def class_sums(rows: Tensor, labels: Tensor, num_classes: int) -> dict[str, Tens
     Returns:
         ``count`` ``(C,)`` and ``total`` ``(C, D)``.
     """
-    # A matrix product: index_add_ adds in another order each time on a GPU.
+    # A matrix product: on a GPU index_add_ adds in a different order each time.
     one_hot = (labels.unsqueeze(1) == torch.arange(num_classes, device=labels.device)).double()
     return {"count": one_hot.sum(0), "total": one_hot.T @ rows.double()}
 
@@ -33,7 +33,7 @@ def sum_over_ranks(sums: dict[str, Tensor], device: torch.device) -> dict[str, T
 
     Args:
         sums: The rank's own sums by name. A rank without a batch has none and counts as zero.
-        device: Where such a rank is to keep its zeros.
+        device: Where such a rank creates its zeros.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for known in all_gather_object({name: tuple(value.shape) for name, value in sums.items()}):
@@ -43,7 +43,7 @@ def sum_over_ranks(sums: dict[str, Tensor], device: torch.device) -> dict[str, T
         own = sums.get(name)
         if own is None:
             own = torch.zeros(shapes[name], dtype=torch.float64, device=device)
-        # Added here in the order of the ranks, which all_reduce does not promise.
+        # Added here in the order of the ranks, which all_reduce does not guarantee.
         result[name] = sum(all_gather(own.contiguous()))
     return result
 
@@ -52,23 +52,23 @@ class Fitted(nn.Module, ABC):
     """A part of a model that owns fitted statistics: buffers, and a buffer ``fitted``.
 
     A pass calls :meth:`begin_fit`, then :meth:`update` for each batch, then :meth:`end_fit`. The
-    sums of a batch are float64 and are added over batches and ranks, so that two ranks fit what
-    one fits, up to the order of a sum.
+    sums of a batch are float64 and are added over batches and ranks, so that any number of ranks
+    fits the same, up to the order of a sum.
 
-    A subclass gives :meth:`accumulate` and :meth:`estimate`.
+    A subclass defines :meth:`accumulate` and :meth:`estimate`.
     """
 
-    # 'logits': class scores at the full resolution of the labels; 'features': what enters the
+    # 'logits': class scores at the full resolution of the labels; 'features': the input of the
     # classifier, 'layers': all levels of the backbone and the features, 'embedding': what the
     # classifier makes of the features, all three at the resolution of the features; 'inputs':
-    # network inputs, the function from those to the logits and what to count, the arguments of
-    # `accumulate` then.
+    # network inputs, the function from those to the logits and what to count, which are then the
+    # arguments of `accumulate`.
     fit_on: ClassVar[str]
     fit_split: ClassVar[str] = "train"
     fitted: Tensor
 
     def begin_fit(self) -> None:
-        """Forget the statistics and start anew."""
+        """Forget the statistics and start again."""
         self.fitted.fill_(False)
         self._sums: dict[str, Tensor] = {}
 
@@ -87,7 +87,7 @@ class Fitted(nn.Module, ABC):
             A warning for the user, or None.
 
         Raises:
-            InputError: The pass held no sample, or one that is not finite.
+            InputError: The pass had no sample, or one that is not finite.
         """
         own, self._sums = self._sums, {}
         sums = sum_over_ranks(own, self.fitted.device)
@@ -113,7 +113,7 @@ class Fitted(nn.Module, ABC):
     def accumulate(self, rows: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Sums over the rows ``(M, D)`` with known labels ``(M,)``; M may be 0.
 
-        The name ``rows`` is taken by the number of rows.
+        The name ``rows`` is reserved for the number of rows.
         """
 
     @abstractmethod

@@ -1,6 +1,6 @@
 """Post-hoc anomaly scores of logits: pure formulas.
 
-Each takes logits ``(N, C, *S)`` and gives ``(N, *S)``; larger means more unknown. No score is
+Each takes logits ``(N, C, *S)`` and returns ``(N, *S)``; larger means more unknown. No score is
 squashed or clamped.
 """
 
@@ -17,7 +17,7 @@ from mmosr.registry import SCORES
 def max_softmax(logits: Tensor) -> Tensor:
     """``1 - max_y softmax(logits)_y``, in ``[0, 1 - 1/C]`` (Hendrycks and Gimpel, 2017).
 
-    Taken as the sum of the other probabilities: in float32 ``1 - p`` is zero for every pixel
+    Computed as the sum of the other probabilities: in float32 ``1 - p`` is zero for every pixel
     with ``1 - p < 3e-8``, and so is ``-expm1(log p)``.
     """
     prob = torch.softmax(logits, 1)
@@ -51,7 +51,7 @@ def one_vs_rest_loss(logits: Tensor, labels: Tensor) -> Tensor:
         labels: Classes, ``(N, *S)``.
 
     Returns:
-        ``(N, *S)``. Each term is a softplus of its own, so that small losses keep their digits.
+        ``(N, *S)``. Each term is a separate softplus, so that small losses keep their digits.
     """
     index = labels.unsqueeze(1)
     # F.softplus(x) would drop exp(-x) above x = 20.

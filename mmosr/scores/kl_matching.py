@@ -14,7 +14,7 @@ class KLMatching(FittedMapScore):
     """``min_k KL(p || d_k)`` of the softmax ``p`` (Hendrycks et al., 2022, section 3), at least 0.
 
     ``d_k`` is the mean softmax of the data that are predicted as k, whatever their label. A class
-    that the fit never predicts is left out of the minimum, with a warning.
+    that is never predicted in the fit is left out of the minimum, with a warning.
     """
 
     space = fit_on = "logits"
@@ -26,7 +26,7 @@ class KLMatching(FittedMapScore):
     def score(self, maps: Tensor) -> Tensor:
         log_prob = torch.log_softmax(maps.movedim(1, -1), -1)
         prob = log_prob.exp()
-        # By a matrix product: the differences log p - log d_k would be (N, C, C, *S).
+        # As a matrix product: the differences log p - log d_k would be (N, C, C, *S).
         cross_entropy = -(prob @ self.log_templates.T)
         return (prob * log_prob).sum(-1) + cross_entropy.amin(-1)
 
@@ -38,8 +38,8 @@ class KLMatching(FittedMapScore):
 
     def estimate(self, sums: dict[str, Tensor]) -> str | None:
         templates = sums["total"] / sums["count"].clamp_min(1).unsqueeze(1)
-        # The bound (log = -708) keeps 0 * log(0) of one-hot posteriors finite. A class without
-        # predictions lies there as a whole, no nearer to any posterior than another class.
+        # The bound (log = -708) keeps 0 * log(0) of one-hot posteriors finite. For a class without
+        # predictions all values are there, no nearer to any posterior than another class.
         self.log_templates.copy_(templates.clamp_min(torch.finfo(torch.float64).tiny).log())
         missing = (sums["count"] == 0).nonzero().flatten().tolist()
         if not missing:

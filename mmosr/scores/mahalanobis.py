@@ -19,8 +19,8 @@ class Mahalanobis(FittedMapScore):
     """``min_y (f - mu_y)^T S'^-1 (f - mu_y)``, a squared distance (Lee et al., 2018, eq. 2).
 
     ``mu_y`` are the means of the features by label, ``S`` the covariance around them (1/N, eq. 1),
-    and ``S' = (1 - s) S + s trace(S)/D I``. A direction without variance, which only ``s = 0``
-    leaves, does not count (pseudo-inverse).
+    and ``S' = (1 - s) S + s trace(S)/D I``. A direction without variance, possible only
+    with ``s = 0``, does not count (pseudo-inverse).
 
     The covariance is the difference of float64 moments: features with mean 100 and standard
     deviation 0.1 keep 9 digits.
@@ -34,7 +34,7 @@ class Mahalanobis(FittedMapScore):
         feature_dims: Channels D of the features.
         covariance: ``'tied'``: one for all classes; ``'per_class'``: its own for each (C D^2
             numbers).
-        shrinkage: s, in ``[0, 1]``; the form is that of scikit-learn's ShrunkCovariance.
+        shrinkage: s, in ``[0, 1]``, as in scikit-learn's ShrunkCovariance.
     """
 
     space = fit_on = "features"
@@ -64,13 +64,13 @@ class Mahalanobis(FittedMapScore):
         return distances.masked_fill(self.usable == 0, math.inf).amin(1).reshape(maps.shape[:-1])
 
     def _distances(self, rows: Tensor) -> Tensor:
-        """What is smallest for the class a row is nearest to, ``(M, C)`` of rows ``(M, D)``."""
+        """Smallest for the class that a row is nearest to, ``(M, C)`` of rows ``(M, D)``."""
         return self._squared_distances(rows)
 
     def _squared_distances(self, rows: Tensor) -> Tensor:
         """``(M, C)`` of rows ``(M, D)``."""
-        # Centred before the product, and from differences of whitened rows: a large common mean
-        # and well separated classes would otherwise cost the digits of float32.
+        # Centred before the product, and from differences of whitened rows: otherwise a large
+        # common mean and well separated classes would cost digits of float32.
         if self.tied:
             white, mode = self._white(rows, 0), "donot_use_mm_for_euclid_dist"
             return torch.cdist(white, self.whitened_means, compute_mode=mode).square()
@@ -107,7 +107,7 @@ class Mahalanobis(FittedMapScore):
         self.centres.copy_(total.sum(0) / count.sum() if self.tied else means)
         self.whitening.copy_(whitening)
         self._keep_volumes(log_volume)
-        # Around the centres as they were rounded, so that their rounding does not matter.
+        # Around the rounded centres, so that their rounding does not matter.
         centred = (means - self.centres.double()).unsqueeze(1)
         self.whitened_means.copy_((centred @ whitening).squeeze(1))
         self.usable.copy_(usable)
@@ -119,7 +119,7 @@ class Mahalanobis(FittedMapScore):
     def _whiten(self, count: Tensor, means: Tensor, outer: Tensor) -> tuple[Tensor, Tensor]:
         """``W`` with ``W W^T = S'^-1``, ``(1 or C, D, D)``, and ``1/2 log det S'``.
 
-        Both within the directions that vary; W is zero when none does.
+        Both within the directions that vary; W is zero if none does.
         """
         variance = _total_variance(count, means, outer)
         around_zero = count[:, None, None] * means.unsqueeze(2) * means.unsqueeze(1)
@@ -130,7 +130,7 @@ class Mahalanobis(FittedMapScore):
         target = self._shrinkage_target(covariance, variance)
         shrunk = (1 - self.shrinkage) * covariance + self.shrinkage * target
         values, vectors = torch.linalg.eigh(shrunk)
-        # Variance that the rounding of the moments alone can make.
+        # Variance that can come from rounding the moments.
         rounding = 16 * torch.finfo(torch.float64).eps * trace(outer / count)
         kept = values > rounding.unsqueeze(1)
         scale = torch.where(kept, values, math.inf).rsqrt()
@@ -143,12 +143,12 @@ class Mahalanobis(FittedMapScore):
         return mean_variance * torch.eye(self.feature_dims).to(covariance)
 
     def _keep_volumes(self, log_volume: Tensor) -> None:
-        """Of use where it differs between classes and counts."""
+        """For scores in which the volumes of the classes count."""
 
 
 @SCORES.register_module("mahalanobis_per_class")
 class MahalanobisPerClass(Mahalanobis):
-    """:class:`Mahalanobis` with a covariance of each class."""
+    """:class:`Mahalanobis` with a covariance for each class."""
 
     def __init__(self, num_classes: int, feature_dims: int | None = None, **options) -> None:
         super().__init__(num_classes, feature_dims, **{"covariance": "per_class", **options})
@@ -158,12 +158,12 @@ class MahalanobisPerClass(Mahalanobis):
 class FeatureLikelihood(MahalanobisPerClass):
     """``-max_y log N(f; mu_y, S'_y)``, the likelihood of the features under Gaussian classes.
 
-    The score of L-GMM's paper, of one Gaussian per class with a full covariance, fitted after the
-    training: the classifier of Lee et al. (2018, section 2.1), who have one covariance. Against
-    ``mahalanobis_per_class`` the volume ``1/2 log det S'_y`` of each class comes in, without which
-    a class of large spread takes everything.
+    The score of L-GMM's paper, for one Gaussian per class with a full covariance, fitted after the
+    training: the classifier of Lee et al. (2018, section 2.1), who have one covariance. In addition
+    to ``mahalanobis_per_class`` it has the volume ``1/2 log det S'_y`` of each class, without which
+    a class with a large spread takes everything.
 
-    ``S' = (1 - s) S + s V``, V diagonal with the variances of all rows: features may differ in
+    ``S' = (1 - s) S + s V`` with V diagonal, the variances of all rows, so features may differ in
     scale.
 
     Args:
@@ -193,9 +193,9 @@ class FeatureLikelihood(MahalanobisPerClass):
 class LayerLikelihood(FeatureLikelihood):
     """:class:`FeatureLikelihood` of all layers together.
 
-    Of the maps of all levels of the backbone and of what enters the last layer, brought to the size
-    of the latter; segmentation models alone. Shallow layers know textures and colours that deep
-    ones, trained to tell classes apart, forget.
+    The maps of all levels of the backbone and the input of the last layer, resized to the latter;
+    for segmentation models only. Shallow layers know textures and colours that deep ones, trained
+    to tell classes apart, forget.
     """
 
     space = fit_on = "layers"

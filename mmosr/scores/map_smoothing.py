@@ -1,6 +1,6 @@
-"""What is done to the finished map of any score: borders between classes, and smoothing.
+"""Post-processing of the finished map of any score: borders between classes, and smoothing.
 
-Both are of Jung et al. (2021), who do it to standardized max logits.
+Both are from Jung et al. (2021), who apply them to standardized max logits.
 """
 
 import math
@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Distances from a class border that count as boundary, a round each: bands of width 8, 6, 4, 2.
+# Distances from a class border that count as boundary, by round: bands of width 8, 6, 4, 2.
 BOUNDARY_RADII = (4, 3, 2, 1)
 GAUSSIAN_RADIUS, GAUSSIAN_SIGMA, GAUSSIAN_DILATION = 3, 1.0, 6
 
 
 def class_boundary(labels: Tensor) -> Tensor:
-    """Pixels with a pixel of another class above, below, left or right of them.
+    """Pixels with a pixel of another class above, below, to the left or to the right.
 
     Args:
         labels: Classes, ``(N, H, W)``.
@@ -45,21 +45,21 @@ def widen(mask: Tensor) -> Tensor:
 def suppress_boundaries(scores: Tensor, labels: Tensor) -> Tensor:
     """Iterative boundary suppression (Jung et al., 2021, section 3.3, eq. 6 and 7).
 
-    In each round the boundary are the pixels within r steps (city-block distance) of a pixel of
-    another predicted class; each of them takes the mean of the non-boundary pixels among its 3x3
-    neighbourhood, or keeps its value when there is none. r is 4, 3, 2, 1.
+    In each round the boundary consists of the pixels within r steps (city-block distance) of a
+    pixel of another predicted class; each takes the mean of the non-boundary pixels in its 3x3
+    neighbourhood, or keeps its value if there are none. r is 4, 3, 2, 1.
 
-    The paper gives an initial width of 8 that shrinks by 2 in each of 4 rounds, the published
-    code a width of 4 in 4 rounds. Both are this: the width of the paper counts the two sides of a
-    border together. Taken as distances, 8, 6, 4, 2 would leave most of the band as it is, since a
-    3x3 mean reaches one pixel far.
+    The paper has an initial width of 8 that shrinks by 2 in each of 4 rounds, the published code
+    a width of 4 in 4 rounds. Both mean the same: the width of the paper counts the two sides of a
+    border together. Taken as distances, 8, 6, 4, 2 would leave most of the band unchanged, since a
+    3x3 mean only reaches one pixel.
 
     Args:
         scores: ``(N, H, W)``.
         labels: Predicted classes, ``(N, H, W)``.
 
     Returns:
-        ``(N, H, W)``. Means are over pixels of the image alone: nothing is padded at its border.
+        ``(N, H, W)``. Means are over pixels of the image only: nothing is padded at its border.
     """
     bands = [class_boundary(labels)]
     while len(bands) < BOUNDARY_RADII[0]:
@@ -76,7 +76,7 @@ def suppress_boundaries(scores: Tensor, labels: Tensor) -> Tensor:
 def dilated_smoothing(scores: Tensor) -> Tensor:
     """Mean with the weights of a 7x7 Gaussian, sigma 1, dilation 6 (section 3.3).
 
-    At the border of the image the weights of the pixels that exist are scaled to sum to 1
+    At the border of the image the weights of the existing pixels are scaled to sum to 1
     (normalised convolution; the published code repeats the outermost pixels).
 
     Args:
@@ -85,7 +85,7 @@ def dilated_smoothing(scores: Tensor) -> Tensor:
     Returns:
         ``(N, H, W)``.
     """
-    # One axis after the other, and by shifted sums: a convolution on a GPU may round to TF32.
+    # One axis after the other, with shifted sums: a convolution on a GPU may round to TF32.
     for axis in (1, 2):
         length = scores.shape[axis]
         total, weight = torch.zeros_like(scores), scores.new_zeros(length)
@@ -109,7 +109,7 @@ class MapSmoothing:
     Args:
         boundary_suppression: Replace scores near borders between predicted classes, see
             :func:`suppress_boundaries`.
-        smoothing: Smooth the map of scores, after that: see :func:`dilated_smoothing`.
+        smoothing: Then smooth the map of scores, see :func:`dilated_smoothing`.
 
     Raises:
         ValueError: An option is neither true nor false.
@@ -124,11 +124,11 @@ class MapSmoothing:
                 raise ValueError(f"{name} is True or False, got {getattr(self, name)!r}")
 
     def __bool__(self) -> bool:
-        """Whether it changes a map at all."""
+        """Whether it changes maps at all."""
         return self.boundary_suppression or self.smoothing
 
     def __call__(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """The map to give, ``(N, H, W)``, of scores and predicted classes of that shape."""
+        """The resulting map ``(N, H, W)`` of scores and predicted classes of that shape."""
         if self.boundary_suppression:
             scores = suppress_boundaries(scores, labels)
         return dilated_smoothing(scores) if self.smoothing else scores

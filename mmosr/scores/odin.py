@@ -16,17 +16,17 @@ LogitsFunction = Callable[[Tensor], Tensor]
 def confident_direction(inputs: Tensor, logits_fn: LogitsFunction, temperature: float) -> Tensor:
     """Sign of the gradient of ``sum log max_y softmax(logits / T)_y`` (Liang et al., eq. 2).
 
-    A step along it raises the confidence. Per pixel the sum is over all pixels of an image.
-    Works where gradients are switched off; no parameter receives one.
+    A step along it raises the confidence. For pixels the sum is over all pixels of an image.
+    Also works where gradients are disabled; no parameter receives one.
 
     Args:
         inputs: ``(N, 3, H, W)``.
-        logits_fn: From inputs to logits ``(N, C, *S)``; images must not depend on each other, as
-            with batch normalisation in evaluation mode.
+        logits_fn: From inputs to logits ``(N, C, *S)``; images must not affect each other, as in
+            evaluation mode.
         temperature: T.
 
     Returns:
-        -1, 0 or 1, as the inputs.
+        -1, 0 or 1, shaped like the inputs.
     """
     with torch.enable_grad():
         moved = inputs.detach().clone().requires_grad_()
@@ -39,8 +39,8 @@ def confident_direction(inputs: Tensor, logits_fn: LogitsFunction, temperature: 
 def tempered_confidence(logits: Tensor, temperature: float) -> Tensor:
     """``-T log(C p)`` with ``p = max_y softmax(l / T)_y``: an increasing function of ``1 - p``.
 
-    At T = 1000 all ``p`` lie within some 1e-3 of ``1 / C``: of ``1 - p`` float32 keeps a few
-    thousand values, which tie. This has the unit of the logits, and the same order exactly.
+    At T = 1000 all ``p`` are within some 1e-3 of ``1 / C``: float32 has only a few thousand values
+    of ``1 - p`` there, so scores tie. This has the unit of the logits and exactly the same order.
 
     Args:
         logits: ``(N, C, *S)``.
@@ -56,7 +56,7 @@ def tempered_confidence(logits: Tensor, temperature: float) -> Tensor:
 def odin_score(
     inputs: Tensor, logits_fn: LogitsFunction, temperature: float, epsilon: float | Tensor
 ) -> Tensor:
-    """:func:`tempered_confidence` of the inputs moved by ``epsilon``, ``(N, *S)``."""
+    """:func:`tempered_confidence` of the inputs shifted by ``epsilon``, ``(N, *S)``."""
     moved = inputs + epsilon * confident_direction(inputs, logits_fn, temperature)
     return tempered_confidence(logits_fn(moved).float(), temperature)
 
@@ -71,8 +71,8 @@ def check_temperature(temperature: float) -> None:
 class Odin(Score):
     """``1 - max_y softmax(logits(x') / T)_y``, ``x' = x + eps sign(grad log p)`` (eq. 1 and 2).
 
-    Given as ``-T log(C p)``, which ranks alike: see :func:`tempered_confidence`. The input is moved
-    so as to raise the temperature-scaled maximum softmax ``p``, which helps known data more than
+    Given as ``-T log(C p)``, which ranks alike: see :func:`tempered_confidence`. The input is
+    shifted to raise the temperature-scaled maximum softmax ``p``, which helps known data more than
     unknown. Costs two forward passes and a backward one.
 
     Args:
@@ -81,7 +81,7 @@ class Odin(Score):
         temperature: T (the paper's 1000).
         epsilon: Step in units of the network's input, that is of the normalised image. The paper
             reports 0.0014 for CIFAR-10; its released code divides the sign by the channel's
-            standard deviation, so that there the step is in units of an image in ``[0, 1]``. With
+            standard deviation, so there the step is in units of an image in ``[0, 1]``. With
             a standard deviation of 0.25 the same step is 0.0056 here.
     """
 
@@ -102,7 +102,7 @@ class Odin(Score):
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, logits_fn: LogitsFunction) -> Tensor:
-        """Scores ``(N, *S)`` of inputs ``(N, 3, H, W)``; logits_fn gives ``(N, C, *S)``."""
+        """Scores ``(N, *S)`` of inputs ``(N, 3, H, W)``; logits_fn returns ``(N, C, *S)``."""
         return odin_score(inputs, logits_fn, self.temperature, self.epsilon)
 
 
@@ -139,7 +139,7 @@ class OdinWithoutUnknowns(FittedScore):
 
     @torch.no_grad()
     def forward(self, inputs: Tensor, logits_fn: LogitsFunction) -> Tensor:
-        """Scores ``(N, *S)`` of inputs ``(N, 3, H, W)``; logits_fn gives ``(N, C, *S)``.
+        """Scores ``(N, *S)`` of inputs ``(N, 3, H, W)``; logits_fn returns ``(N, C, *S)``.
 
         Raises:
             InputError: Unfitted.

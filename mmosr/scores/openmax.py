@@ -13,9 +13,9 @@ from .base import FittedMapScore
 from .weibull import fit_weibull
 
 DISTANCES = ("eucos", "euclidean", "cosine")
-# Weight of the Euclidean distance beside the cosine distance in the authors' code.
+# Weight of the Euclidean distance relative to the cosine distance in the authors' code.
 EUCOS_WEIGHT = 1 / 200
-# Two samples are equally far from their mean: they say nothing about a tail.
+# Two samples are equally far from their mean, which says nothing about a tail.
 MIN_SAMPLES = 3
 
 
@@ -38,40 +38,40 @@ def distances(rows: Tensor, means: Tensor, kind: str) -> Tensor:
 class OpenMax(FittedMapScore):
     """Log odds of the unknown class, ``log(P_0 / (1 - P_0))`` (Bendale and Boult, 2016).
 
-    They rank as the probability ``P_0`` itself, which float32 rounds to 0 or 1 where they still
-    differ. :meth:`probabilities` gives the whole OpenMax vector. Far beyond the tails ``w`` below
-    is 1 to the last digit: there the distance counts no more, only the logits.
+    They rank like the probability ``P_0`` itself, which float32 rounds to 0 or 1 where they still
+    differ. :meth:`probabilities` returns the whole OpenMax vector. Far beyond the tails ``w`` below
+    is 1 to the last digit: there only the logits count, no longer the distance.
 
     Fit: ``mu_y`` is the mean of the logits of the training images of class y that are classified
     correctly; a Weibull distribution is fitted to the ``tail_size`` largest of their distances to
     it. Score: the logit of the i-th most likely class y, ``i = 1 ... alpha``, is revised to
     ``v_y (1 - r_i w_y)`` with ``r_i = (alpha + 1 - i) / alpha`` and ``w_y`` the distribution
-    function at the distance of the image to ``mu_y``; what all lose together is the logit of
-    unknown, then comes the softmax over C + 1. As in the paper and its code a negative logit rises
-    and unknown pays for it, and a constant added to all logits changes the result.
+    function at the distance of the image to ``mu_y``; the sum of all reductions is the logit of
+    unknown, followed by the softmax over C + 1. As in the paper and its code a negative logit rises
+    at the expense of unknown, and a constant added to all logits changes the result.
 
     The closed-set prediction remains the model's, the largest logit before the revision. OpenMax
-    may put another known class first: it takes most from the top one.
+    may put another known class first, as it reduces the top one most.
 
-    Of the sources this follows the authors' code. The paper prints the survival function in the
-    place of ``w`` and ``alpha - i`` for ``alpha + 1 - i``, which would revise what is near and
-    leave what is far. The authors average over ten crops with their own means, here is one view.
+    This follows the authors' code. The paper prints the survival function in place of ``w`` and
+    ``alpha - i`` for ``alpha + 1 - i``, which would revise what is near and leave what is far. The
+    authors average over ten crops, each with its own means; here there is one view.
     With C < alpha all C classes are revised, with alpha = C in ``r``.
 
     Tail: libmr, which the authors use, does not fit distances d but
     ``d - min(tail) + translation`` with location 0, and its Python binding has translation 10000.
-    This is the default here as it makes the published numbers. So far from 0 the Weibull
-    distribution is a Gumbel distribution of minima, to 1e-4: w is a smooth step with the width of
-    the tail, and above 0 also for distances below the tail. Others use 1 (the authors' later
+    It is the default here because the published numbers are based on it. That far from 0 the
+    Weibull distribution is a Gumbel distribution of minima, to 1e-4: w is a smooth step with the
+    width of the tail, above 0 even for distances below the tail. Others use 1 (the authors' later
     PyTorch code), which depends on the unit of the distance. The fit is by
     :func:`~mmosr.scores.weibull.fit_weibull`.
 
     The fit needs the means before the distances, so it keeps the logits of all correct samples,
     in float32 on the CPU, each rank its own, and gathers one class at a time. Statistics are bit
-    for bit the same for any order and any number of ranks. Pixels by the hundred million do not
-    fit, and are refused at ``max_gib``: their 20 largest distances would be those of label errors.
+    for bit the same for any order and any number of ranks. Hundreds of millions of pixels do not
+    fit and are refused at ``max_gib``: their 20 largest distances would be those of label errors.
 
-    Left as it is, with a warning: the logit of a class with fewer than 3 correct samples, or with
+    Not revised, with a warning: the logit of a class with fewer than 3 correct samples, or with
     distances that do not differ. A class with fewer than ``tail_size`` is fitted on all it has,
     also with a warning.
 
@@ -130,7 +130,7 @@ class OpenMax(FittedMapScore):
             logits: ``(N, C, *S)``.
 
         Returns:
-            float32 ``(N, C + 1, *S)``, of sum 1.
+            float32 ``(N, C + 1, *S)``, summing to 1.
 
         Raises:
             InputError: Unfitted, or another number of channels.
@@ -248,12 +248,12 @@ class OpenMax(FittedMapScore):
         # Each column in ascending order: the sum of floats depends on their order.
         exact = rows.sort(0).values.sum(0) / len(rows)
         mean = exact.float()
-        # To the mean as it was rounded, which is that of the score.
+        # To the rounded mean, which the score uses.
         found = distances(rows, mean.double(), self.distance)
         rounding = 8 * (found - distances(rows, exact, self.distance)).abs().max()
         rounding += 1e-14 * (1 + found.max())
         tail = found.sort(descending=True).values[: self.tail_size]
-        # The score measures from the start as it is kept, beyond which it may be rounded.
+        # The score measures from the stored start, which may be rounded to beyond the tail's.
         start = tail[-1].float()
         rounding = torch.maximum(rounding, (tail[-1] - start.double()).abs())
         if len(tail) < MIN_SAMPLES or tail[0] - tail[-1] <= rounding:
@@ -284,10 +284,10 @@ class OpenMax(FittedMapScore):
         return torch.tensor([DISTANCES.index(self.distance), self.tail_size, self.translation])
 
     def load_statistics(self, values: Mapping[str, Tensor]) -> None:
-        """Take over what :meth:`statistics` gave.
+        """Restore what :meth:`statistics` returned.
 
         Raises:
-            InputError: Of another score or number of classes, or fitted with other options.
+            InputError: They are of another score or number of classes, or had other options.
         """
         found, own = values.get("fit_options"), self._own_options()
         if found is not None and found.shape == own.shape and (found.cpu() != own).any():

@@ -14,8 +14,8 @@ class StandardizedMaxLogit(FittedMapScore):
     """``-(max_y l_y - mean_c) / std_c`` with ``c = argmax_y l_y`` (Jung et al., 2021, eq. 1-3).
 
     Mean and standard deviation (1/N) are those of the max logits of all training pixels or images
-    that are predicted as c, whatever their label. A class that the fit predicts less than twice
-    has no standard deviation: it takes mean and standard deviation over the max logits of all
+    that are predicted as c, whatever their label. A class that is predicted fewer than two times in
+    the fit has no standard deviation: it uses mean and standard deviation of the max logits of all
     classes together, with a warning.
 
     Args:
@@ -63,7 +63,7 @@ class StandardizedMaxLogit(FittedMapScore):
             return None
         return (
             f"classes {few.nonzero().flatten().tolist()} are hardly ever predicted: "
-            "they take the statistics of all classes together"
+            "they use the statistics of all classes together"
         )
 
 
@@ -71,8 +71,8 @@ class StandardizedMaxLogit(FittedMapScore):
 class SmoothedMaxLogit(StandardizedMaxLogit):
     """:class:`StandardizedMaxLogit` whose finished map a segmentor suppresses and smooths.
 
-    As in the paper, see :class:`~mmosr.scores.map_smoothing.MapSmoothing`. Of rows, and before
-    that, it is the same score.
+    As in the paper, see :class:`~mmosr.scores.map_smoothing.MapSmoothing`. Before that, and on
+    rows, it is the same score.
     """
 
     map_options = {"boundary_suppression": True, "smoothing": True}

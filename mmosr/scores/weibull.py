@@ -9,8 +9,8 @@ def fit_weibull(log_samples: np.ndarray) -> tuple[float, float]:
     The distribution is ``F(x) = 1 - exp(-(x / scale)^shape)`` for ``x > 0``; its location is fixed
     at 0. The shape is the only root of the derivative of the profile likelihood, an increasing
     function, which is bracketed and then found to float64 precision (Rinne, The Weibull
-    Distribution, 2009, section 11.3). All is computed from logarithms, so that samples that lie
-    closely around a large value (shapes of 1e5) cost no digits.
+    Distribution, 2009, section 11.3). Everything is computed from logarithms, so that samples close
+    to a large value (shapes of 1e5) cost no digits.
 
     Args:
         log_samples: Natural logarithms of the samples, ``(N,)``, at least two of them different.
@@ -22,7 +22,7 @@ def fit_weibull(log_samples: np.ndarray) -> tuple[float, float]:
         ValueError: All samples are equal, or one is not finite (the logarithm of 0): the
             likelihood has no maximum.
     """
-    from scipy.optimize import brentq  # here, so that other scores do not wait for it
+    from scipy.optimize import brentq  # here, since it is slow to import
 
     logs = np.asarray(log_samples, dtype=np.float64)
     if not np.isfinite(logs).all() or np.ptp(logs) == 0:

@@ -23,24 +23,24 @@ from .outliers import check_no_outliers, ignore_index_of, set_outliers_apart
 class AnomalyMaps(ScoredModel):
     """Adds anomaly maps to a segmentor of mmseg: a mixin for subclasses of its ``EncoderDecoder``.
 
-    A score of the class scores is taken after the host has finished the geometry (sliding windows,
-    padding, flip, resize), so it follows it by construction. A score of the features, or of the
-    network's input, rides along as one more channel behind the class scores and goes through the
-    same geometry.
+    A score of the class scores is computed after the host has finished the geometry (sliding
+    windows, padding, flip, resize), so it follows it by construction. A score of the features, or
+    of the network's input, rides along as one more channel behind the class scores and goes through
+    the same geometry.
 
     Each data sample gets ``pred_anomaly``, a ``PixelData`` with the first score as ``data`` and
-    every score under its own name, ``(1, H, W)`` float32, larger = more unknown. ``pred_sem_seg``
-    and ``seg_logits`` stay as the host makes them, and so does the state dict.
+    every score under its own name, ``(1, H, W)`` float32, larger = more unknown. ``pred_sem_seg``,
+    ``seg_logits`` and the state dict are those of the host.
 
     Args:
-        score: See :class:`~mmosr.scores.ScoredModel`. An open-set head offers those of its method,
-            every head the post-hoc scores of ``mmosr/scores``.
-        reject_threshold: With a threshold, ``pred_open_set`` holds the prediction with each pixel
+        score: See :class:`~mmosr.scored_model.ScoredModel`. An open-set head offers those of its
+            method, every head the post-hoc scores of ``mmosr/scores``.
+        reject_threshold: With a threshold, ``pred_open_set`` holds the prediction, with pixels
             whose first score is above it set to 254 (unknown).
-        *args, **kwargs: As the host.
+        *args, **kwargs: Those of the host.
 
     Raises:
-        InputError: A score or an option that this model does not have, or a head without class
+        InputError: This model does not have such a score or option, or its head has no class
             logits.
     """
 
@@ -51,7 +51,7 @@ class AnomalyMaps(ScoredModel):
             check_class_logits(part["type"])
         try:
             super()._init_decode_head(decode_head)
-        except RuntimeError as error:  # mmseg's, where mmcv has no compiled operators
+        except RuntimeError as error:  # mmseg's, if mmcv has no compiled operators
             raise InputError(f"the decode head cannot be built: {error}") from error
         check_cascade(self.decode_head)
 
@@ -63,7 +63,7 @@ class AnomalyMaps(ScoredModel):
 
     @property
     def classifier(self) -> nn.Module | None:
-        """The open-set classifier, None for a plain head."""
+        """The open-set classifier; None for a plain head."""
         return self.last_head.classifier if isinstance(self.last_head, OpenSetHead) else None
 
     @property
@@ -81,7 +81,7 @@ class AnomalyMaps(ScoredModel):
 
     @property
     def feature_dims(self) -> int | None:
-        """See :class:`~mmosr.scores.ScoredModel`; None without ``conv_seg``."""
+        """See :class:`~mmosr.scored_model.ScoredModel`; None without ``conv_seg``."""
         if self.classifier is not None:
             return self.classifier.in_channels
         conv = getattr(self.last_head, "conv_seg", None)
@@ -93,10 +93,10 @@ class AnomalyMaps(ScoredModel):
         return tuple(name for name in self.active_scores if self.score_space(name) != "logits")
 
     def loss(self, inputs: Tensor, data_samples: list[SegDataSample]) -> dict[str, Tensor]:
-        """The host's losses; label 254 is for the classifier alone.
+        """The host's losses; only the classifier sees label 254.
 
         Raises:
-            InputError: There is label 254, and nothing that learns from it.
+            InputError: There is label 254, but nothing that learns from it.
         """
         if self.classifier is not None and self.classifier.trains_on_outliers:
             data_samples = set_outliers_apart(data_samples, ignore_index_of(self))
@@ -153,7 +153,7 @@ class AnomalyMaps(ScoredModel):
             return []
         if data_samples is not None:
             data_samples = [SegDataSample(metainfo=sample.metainfo) for sample in data_samples]
-        # Two channels at least: the host takes one alone for a binary head and squashes it.
+        # At least two channels: the host takes a single one for a binary head and squashes it.
         maps = riding.repeat(1, 2, 1, 1) if riding.shape[1] == 1 else riding
         samples = super().postprocess_result(maps, data_samples)
         return [sample.seg_logits.data[: riding.shape[1]].float() for sample in samples]
@@ -162,7 +162,7 @@ class AnomalyMaps(ScoredModel):
 
     @contextmanager
     def classifier_input(self) -> Iterator[list[Tensor]]:
-        """Collect what enters the classifier of the last head, ``(N, D, h, w)`` at each call."""
+        """Collect the input of the last head's classifier, ``(N, D, h, w)`` at each call."""
         seen: list[Tensor] = []
         head, hook = self.last_head, nullcontext()
         if isinstance(head, OpenSetHead):
@@ -177,7 +177,7 @@ class AnomalyMaps(ScoredModel):
         """Collect the maps ``(N, D_i, h_i, w_i)`` of the levels of the backbone at each call.
 
         Args:
-            wanted: Without it nothing is collected, for that keeps the maps in memory.
+            wanted: Otherwise nothing is collected, since that keeps the maps in memory.
         """
         seen: list[tuple[Tensor, ...]] = []
         hook = nullcontext()
@@ -193,7 +193,7 @@ class AnomalyMaps(ScoredModel):
 
         Args:
             levels: Maps ``(N, D_i, h_i, w_i)``.
-            features: What enters the classifier, ``(N, D, h, w)``.
+            features: The input of the classifier, ``(N, D, h, w)``.
 
         Returns:
             ``(N, sum D_i + D, h, w)``.
@@ -209,8 +209,8 @@ class AnomalyMaps(ScoredModel):
 
         Args:
             space: ``features``, ``embedding`` or ``layers``.
-            features: What enters the classifier, ``(N, D, h, w)``.
-            levels: Of the backbone, by calls; of which the last counts, for ``layers`` alone.
+            features: The input of the classifier, ``(N, D, h, w)``.
+            levels: Of the backbone, by call; only the last is used, and only for ``layers``.
         """
         if space == "embedding":
             return self.classifier.embed(features)
@@ -222,7 +222,7 @@ class AnomalyMaps(ScoredModel):
         if self.feature_dims is None:
             return None
         training = self.backbone.training
-        self.backbone.eval()  # no statistics of its norms may change
+        self.backbone.eval()  # must not change the statistics of its norms
         with torch.no_grad():
             levels = self.backbone(next(self.backbone.parameters()).new_zeros(1, 3, 64, 64))
         self.backbone.train(training)
@@ -242,8 +242,8 @@ class AnomalyMaps(ScoredModel):
             return function(inputs, self.logits_function(metas))
         if len(features) != 1:
             raise InputError(
-                f"score {name} needs the features before the last layer, and decode head "
-                f"{type(self.last_head).__name__} gives them {len(features)} times: choose a "
+                f"score {name} needs the features before the last layer, but decode head "
+                f"{type(self.last_head).__name__} computes them {len(features)} times: choose a "
                 "score of the logits"
             )
         return function(self.feature_map(space, features[0], levels))
@@ -259,5 +259,5 @@ class AnomalyMaps(ScoredModel):
 
 
 def _levels(output: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The levels of a backbone, also of one that gives a single map."""
+    """The levels of a backbone, even if it returns a single map."""
     return (output,) if isinstance(output, Tensor) else tuple(output)

@@ -18,10 +18,10 @@ from mmosr.utils import InputError
 def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> None:
     """Show a batch of images to the parts that are being fitted.
 
-    Only pixels of known classes count: unlabelled ones, and those of held-out classes, are left
+    Only pixels of known classes count: unlabelled ones and those of held-out classes are left
     out. Logits are taken at the resolution of the labels, after sliding windows and resizing, as
     the score will see them; features at their own resolution, of the whole image, with the labels
-    brought there by nearest neighbour.
+    resized by nearest neighbour.
 
     Args:
         model: A segmentor with anomaly maps, in evaluation mode.
@@ -99,7 +99,7 @@ def _label_maps(samples: list[SegDataSample], input_size: torch.Size, size: torc
             "img_padding_size", meta.get("padding_size", (0, 0, 0, 0))
         )
         inner = (input_size[0] - top - bottom, input_size[1] - left - right)
-        # At the size of the input first: there the padding is known to the pixel.
+        # First at the size of the input, where the padding is known to the pixel.
         label = sample.gt_sem_seg.data[None].float()
         label = F.interpolate(label, size=inner, mode="nearest")
         label = F.pad(label, (left, right, top, bottom), value=-1)

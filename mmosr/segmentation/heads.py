@@ -24,7 +24,7 @@ class OpenSetHead(BaseModule):
 
     The host head computes its features as usual (dropout included), the classifier turns them into
     class scores, and the host's own ``loss_decode``, sampler and accuracy are applied to those.
-    The classifier adds its losses at the resolution of the features, and it alone sees label 254
+    The classifier adds its losses at the resolution of the features, and only it sees label 254
     (see :mod:`mmosr.segmentation.outliers`). A head of a cascade, such as
     ``OCRHead``, works in an :class:`OpenSetCascadeEncoderDecoder`.
 
@@ -33,10 +33,10 @@ class OpenSetHead(BaseModule):
         classifier: Config of an :class:`~mmosr.methods.OpenSetClassifier`; ``in_channels`` and
             ``num_classes`` are filled in.
         init_cfg: Initialisation of this wrapper; the host keeps its own.
-        **host_cfg: Every argument of the host head.
+        **host_cfg: All arguments of the host head.
 
     Raises:
-        InputError: The host has no ``conv_seg`` over its last features, has a loss of its own on
+        InputError: The host has no ``conv_seg`` on its last features, has its own loss on
             more than the class scores, needs more than the features of the backbone, or is a
             binary head. ``docs/hosts.md`` lists mmseg's heads.
     """
@@ -55,7 +55,7 @@ class OpenSetHead(BaseModule):
         needed = [value.name for value in more if value.default is value.empty]
         if len(needed) > self.in_cascade:
             raise InputError(
-                f"decode head {host!r} needs {', '.join(needed)} beside the backbone's features, "
+                f"decode head {host!r} needs {', '.join(needed)} besides the backbone's features, "
                 "so it cannot be wrapped; use another head"
             )
         if self.host.out_channels < 2:
@@ -66,7 +66,7 @@ class OpenSetHead(BaseModule):
         self.classifier = MODELS.build(
             dict(classifier, in_channels=conv.in_channels, num_classes=self.host.num_classes)
         )
-        # What segmentors ask a head for.
+        # What segmentors read from a head.
         self.num_classes, self.out_channels = self.host.num_classes, self.host.out_channels
         self.align_corners, self.ignore_index = self.host.align_corners, self.host.ignore_index
         # The host then returns the features themselves, with its dropout applied.
@@ -77,7 +77,7 @@ class OpenSetHead(BaseModule):
 
         Args:
             inputs: Feature maps of the backbone.
-            *previous: In a cascade, the output of the head before.
+            *previous: In a cascade, the output of the previous head.
         """
         features = self.host(inputs, *previous)
         if not isinstance(features, Tensor) or features.shape[1] != self.classifier.in_channels:
@@ -97,7 +97,7 @@ class OpenSetHead(BaseModule):
 
         Args:
             inputs: Feature maps of the backbone.
-            *args: As the host passes them: in a cascade the output of the head before, then the
+            *args: As passed by the host: in a cascade the output of the previous head, then the
                 data samples and ``train_cfg``.
         """
         *previous, samples, _ = args
@@ -105,7 +105,7 @@ class OpenSetHead(BaseModule):
         class_scores = self.classifier.class_scores(embedding)
         losses = self.host.loss_by_feat(class_scores, samples)
         labels = with_outliers(self.host._stack_batch_gt(samples), samples)
-        # Nearest neighbour: a label has no mean.
+        # Nearest neighbour: labels cannot be averaged.
         labels = F.interpolate(labels.float(), size=embedding.shape[2:], mode="nearest").long()
         losses.update(self.classifier.loss(embedding, labels.squeeze(1), self.ignore_index))
         return losses
@@ -115,7 +115,7 @@ class OpenSetHead(BaseModule):
 
         Args:
             inputs: Feature maps of the backbone.
-            *args: In a cascade the output of the head before, then the images' meta information
+            *args: In a cascade the output of the previous head, then the images' meta information
                 and ``test_cfg``.
         """
         *previous, metas, _ = args
@@ -123,15 +123,15 @@ class OpenSetHead(BaseModule):
 
 
 class MethodHead(OpenSetHead):
-    """A head whose classifier, and where the method has one its loss, are given by its class.
+    """A head whose class determines the classifier and, if the method has one, the loss.
 
     Args:
         host: Type of the mmseg decode head.
         classifier: Arguments of the classifier that differ from its defaults.
-        **host_cfg: Every argument of the host head.
+        **host_cfg: All arguments of the host head.
 
     Raises:
-        InputError: ``loss_decode`` is of another method, which would train silently.
+        InputError: ``loss_decode`` is of another method and would train without a warning.
     """
 
     method: ClassVar[MethodParts]

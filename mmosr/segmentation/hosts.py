@@ -1,4 +1,4 @@
-"""Which decode heads of mmseg give anomaly maps: see ``docs/hosts.md``."""
+"""Which decode heads of mmseg can give anomaly maps: see ``docs/hosts.md``."""
 
 from mmseg.models.decode_heads import (
     Mask2FormerHead,
@@ -14,7 +14,7 @@ from torch import nn
 
 from mmosr.utils import InputError
 
-# Heads whose output is not class logits, and what it is: nothing in the class tells.
+# Heads whose output is not class logits, and what it is: the class does not show it.
 _NO_LOGITS = {
     Mask2FormerHead: "sums of mask scores",
     MaskFormerHead: "sums of mask scores",
@@ -27,25 +27,25 @@ _NO_LOGITS = {
 def check_class_logits(kind: str | type) -> None:
     """Refuse a head whose output is not class logits.
 
-    By its class, before it is built: some need mmdet for that.
+    By its class, before it is built: building some needs mmdet.
 
     Args:
         kind: ``type`` of the head's config.
 
     Raises:
-        InputError: No score has a meaning there.
+        InputError: Scores have no meaning there.
     """
     head = MMSEG_MODELS.get(kind) if isinstance(kind, str) else kind
     for base in head.__mro__ if isinstance(head, type) else ():
         if base in _NO_LOGITS:
             raise InputError(
-                f"decode head {head.__name__} gives {_NO_LOGITS[base]}, not one logit per class, "
+                f"decode head {head.__name__} outputs {_NO_LOGITS[base]}, not one logit per class, "
                 "so anomaly scores have no meaning: use another head, see docs/hosts.md"
             )
 
 
 def check_cascade(decode_head: nn.Module) -> None:
-    """Refuse a binary head, and a head of a cascade that stands alone.
+    """Refuse a binary head, and a cascade head without a cascade.
 
     Args:
         decode_head: The segmentor's, a ``ModuleList`` in a cascade.
@@ -71,7 +71,7 @@ def check_replaceable(host: str) -> None:
         host: Its type; an unknown one is left to the registry.
 
     Raises:
-        InputError: It does not train on its class scores alone.
+        InputError: It does not train on its class scores only.
     """
     kind = MMSEG_MODELS.get(host)
     if kind is None:

@@ -1,4 +1,4 @@
-"""Segmentors that give anomaly maps beside their predictions."""
+"""Segmentors that give anomaly maps together with their predictions."""
 
 from mmseg.models import CascadeEncoderDecoder, EncoderDecoder
 

@@ -1,4 +1,4 @@
-"""Outliers in the labels of training pictures, which no host has a class for."""
+"""Outliers in the labels of training pictures, for which no host has a class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mmosr.utils import UNKNOWN_LABEL, InputError
 
 
 def set_outliers_apart(samples: Sequence[SegDataSample], ignore_index: int) -> list[SegDataSample]:
-    """The samples with label 254 in a field of their own.
+    """The samples with label 254 moved to a separate field.
 
-    The losses of the hosts, of auxiliary heads and of the stages of a cascade among them, know
+    The losses of the hosts, including those of auxiliary heads and cascade stages, know only
     classes and one value to leave out.
 
     Args:
         samples: With labels ``gt_sem_seg``; not changed.
-        ignore_index: What takes the place of 254 in the labels.
+        ignore_index: Replaces 254 in the labels.
 
     Returns:
         New samples, with ``gt_outliers``: where the label was 254, ``(1, H, W)``.
@@ -56,7 +56,7 @@ def ignore_index_of(model: nn.Module) -> int:
 
 
 def with_outliers(labels: Tensor, samples: Sequence[SegDataSample]) -> Tensor:
-    """The labels ``(N, 1, H, W)`` of samples with the 254 that was set apart."""
+    """The labels ``(N, 1, H, W)`` of samples, with the separated 254 put back."""
     if any("gt_outliers" not in sample for sample in samples):
         return labels
     outliers = torch.stack([sample.gt_outliers.data for sample in samples])
@@ -64,12 +64,12 @@ def with_outliers(labels: Tensor, samples: Sequence[SegDataSample]) -> Tensor:
 
 
 def check_no_outliers(samples: Sequence[SegDataSample]) -> None:
-    """Refuse label 254 where nothing learns from it, which would be left out without a word.
+    """Refuse label 254 where nothing learns from it; it would be ignored silently.
 
     Raises:
         InputError: Names a picture.
     """
-    # One answer for the batch: each that is asked for alone makes a GPU wait.
+    # One transfer for the batch: a GPU would wait for each single one.
     found = torch.stack([(sample.gt_sem_seg.data == UNKNOWN_LABEL).any() for sample in samples])
     for sample, unknown in zip(samples, found.tolist(), strict=True):
         if unknown:

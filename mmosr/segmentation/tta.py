@@ -12,10 +12,10 @@ from mmosr.registry import MODELS
 class OpenSetTTAModel(SegTTAModel):
     """mmseg's ``SegTTAModel`` that also averages the finished anomaly maps of the views.
 
-    Each view's map is back in the geometry of the source image by then, and its borders are
-    suppressed with the classes predicted of that view, as without test-time augmentation: the mean
-    is over the maps that each view alone would give. ``pred_open_set`` is left out: a threshold
-    chosen for one view does not hold for an average.
+    By then each view's map is back in the geometry of the source image, and its borders are
+    suppressed with the classes predicted for that view, as without test-time augmentation: the
+    mean is over the maps that each single view would give. ``pred_open_set`` is left out: a
+    threshold chosen for one view does not hold for an average.
     """
 
     def merge_preds(self, data_samples_list: list[list[SegDataSample]]) -> list[SegDataSample]:

@@ -58,10 +58,10 @@ def test_start_and_resume(tmp_path):
     write_json(path, RUN)
     assert read_json(path) == RUN
     assert check_record(path, RUN, resume=True)
-    with pytest.raises(InputError, match=f"^'{tmp_path}' holds a run already: add --resume"):
+    with pytest.raises(InputError, match=f"^'{tmp_path}' already holds a run: add --resume"):
         check_record(path, RUN, resume=False)
     with pytest.raises(
-        InputError, match=f"^cannot resume: '{path}' is of a run with another batch"
+        InputError, match=f"^cannot resume: '{path}' is from a run with another batch"
     ):
         check_record(path, {**RUN, "batch_size": 1}, resume=True)
     assert check_record(path, {**RUN, "batch_size": 1}, resume=True, ignored=["batch_size"])

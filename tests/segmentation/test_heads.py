@@ -252,7 +252,7 @@ class TestRefusedHosts:
     @pytest.mark.parametrize(
         ("host", "message"),
         [
-            ("TestGuidedHead", "needs depth beside the backbone's features"),
+            ("TestGuidedHead", "needs depth besides the backbone's features"),
             ("TestOwnLossHead", r"has a loss of its own \(loss\)"),
         ],
     )

@@ -219,7 +219,7 @@ def test_post_hoc_scores_of_a_plain_head(build, name):
 @pytest.mark.parametrize("name", [name for name, host in HOSTS.items() if host.scores])
 def test_scores_refused_at_build(name):
     cfg = dict(type="mmosr.OpenSetEncoderDecoder", backbone=HOSTS["FCNHead"].backbone)
-    with pytest.raises(InputError, match=f"{name} gives {HOSTS[name].scores}.*not one logit"):
+    with pytest.raises(InputError, match=f"{name} outputs {HOSTS[name].scores}.*not one logit"):
         MODELS.build(dict(cfg, decode_head=dict(type=name, num_classes=NUM_CLASSES)))
 
 

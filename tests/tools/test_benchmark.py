@@ -159,7 +159,7 @@ def test_killed_and_resumed(files, whole, tmp_path):
     (out / "test" / "parts" / ".half.npz").write_bytes(b"half")  # killed while it wrote
     status, output = run(files, out)
     (line,) = errors_of(output)
-    assert status == 1 and f"'{out}' holds a run already: add --resume" in line
+    assert status == 1 and f"'{out}' already holds a run: add --resume" in line
     ended = [finish(tool) for tool in start_two(files, out, "--resume")]
     assert [status for status, _ in ended] == [0, 0], ended
     assert_same(out, whole[0])

@@ -102,7 +102,7 @@ def test_what_it_says(tmp_path, call, monkeypatch):
     source = save(release(), tmp_path / "mine.pth")
     assert call(tool, source, out)[0] == 0
     assert said[0] == f"{out} written: CAC model, epoch 148, validation accuracy 93.25 %"
-    assert said[1].endswith("give --trial to have them")
+    assert said[1].endswith("set --trial to add them")
     assert "dataset_meta" not in read_checkpoint(out)["meta"]
     assert call(tool, source, out, "--trial", 3)[0] == 0
     config = "configs/cac_osrcinet_cifar10-release-trial3.py"
@@ -118,7 +118,10 @@ def test_what_it_says(tmp_path, call, monkeypatch):
     ("arguments", "message"),
     [
         (("{}/none.pth", "{}/out.pth"), "checkpoint {}/none.pth does not exist"),
-        (("{}/wrong.pth", "{}/out.pth"), "is no CIFAR10 checkpoint of the CAC release: 1 missing"),
+        (
+            ("{}/wrong.pth", "{}/out.pth"),
+            "is not a CIFAR10 checkpoint of the CAC release: 1 missing",
+        ),
         (("{}/right.pth", "{}"), "{} is a folder: give the name of a file"),
         (("{}/right.pth", "{}/right.pth"), "is the source itself: give another name"),
         (("{}/right.pth", "{}/out.pth", "--trial", "7"), "has no trial 7: choose one of 0, 1, 2"),

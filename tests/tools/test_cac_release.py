@@ -93,10 +93,10 @@ def test_a_name_that_says_something_else(tmp_path):
     # The shapes of SVHN's models are those of CIFAR10's.
     for data in ("SVHN", "CIFAR+10"):
         path = save(release(), tmp_path / f"{data}_0_CACclassifierAnchorLoss.pth")
-        with pytest.raises(InputError, match=rf"of {re.escape(data)}, not of CIFAR10"):
+        with pytest.raises(InputError, match=rf"for {re.escape(data)}, not for CIFAR10"):
             read_release(path)
     path = save(release(), tmp_path / "CIFAR10_1_CACclassifierAnchorLoss.pth")
-    with pytest.raises(InputError, match="by its name the model is of trial 1, not 0"):
+    with pytest.raises(InputError, match="by its name the model is for trial 1, not 0"):
         read_release(path, trial=0)
     for path, trial in (("CIFAR10_5_closedSetClassifier.pth", None), ("mine.pth", 5)):
         with pytest.raises(InputError, match="has no trial 5"):
@@ -109,8 +109,8 @@ def refusal(tmp_path, content):
     with pytest.raises(InputError) as caught:
         read_release(path)
     text = str(caught.value)
-    start = f"{path} is no CIFAR10 checkpoint of the CAC release: "
-    end = ": give one of the files in its networks/weights/CIFAR10"
+    start = f"{path} is not a CIFAR10 checkpoint of the CAC release: "
+    end = ": use one of the files in its networks/weights/CIFAR10"
     assert text.startswith(start) and text.endswith(end) and "\n" not in text
     return text[len(start) : -len(end)]
 
@@ -129,7 +129,7 @@ def test_every_key_is_needed(tmp_path):
         if key in OPTIONAL:
             assert read_release(path).open_set == (key != "means")
             continue
-        with pytest.raises(InputError, match=re.escape(f": 1 missing (net.{key}): give")):
+        with pytest.raises(InputError, match=re.escape(f": 1 missing (net.{key}): use")):
             read_release(path)
 
 
@@ -190,7 +190,7 @@ WRONG = {
     "no tensor": (
         change(**{"classify.bias": [0.0] * 6, "covars": None}),
         "2 of another shape or type (net.classify.bias is a list instead of (6,) float32, "
-        "net.covars is no tensor)",
+        "net.covars is not a tensor)",
     ),
     "not finite": (
         change(means=torch.full((6, 6), float("nan"), dtype=torch.float64)),
@@ -199,9 +199,9 @@ WRONG = {
     "no net": (lambda content: content.pop("net"), "1 missing (net)"),
     "no epoch": (lambda content: content.pop("epoch"), "1 missing (epoch)"),
     "more": (lambda content: content.update(optimizer={}), "1 unexpected (optimizer)"),
-    "net": (lambda content: content.update(net=[1]), "net is no state dict"),
-    "acc": (lambda content: content.update(acc="high"), "acc is no number"),
-    "epoch": (lambda content: content.update(epoch=1.5), "epoch is no number"),
+    "net": (lambda content: content.update(net=[1]), "net is not a state dict"),
+    "acc": (lambda content: content.update(acc="high"), "acc is not a number"),
+    "epoch": (lambda content: content.update(epoch=1.5), "epoch is not a number"),
 }
 
 

@@ -1,4 +1,4 @@
-"""Compare the component metrics with one loop over the whole image for every component.
+"""Compare the component metrics with a loop over the whole image for every component.
 
 Both find the components of the same made-up score and label, in the same run, and must agree.
 
@@ -60,7 +60,7 @@ def count_by_loops(score: np.ndarray, label: np.ndarray, sizes: ComponentSizes) 
 
 
 def measure(call: Callable[[], ComponentCounts], repeats: int) -> tuple[ComponentCounts, float]:
-    """Result, and the shortest CPU time of a call in seconds."""
+    """The result, and the shortest CPU time of a call in seconds."""
     seconds = []
     for _ in range(repeats):
         start = time.process_time()
@@ -83,7 +83,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if min(args.height, args.width, args.objects, args.repeats) < 1:
-        raise InputError("--height, --width, --objects and --repeats need at least 1")
+        raise InputError("--height, --width, --objects and --repeats must be at least 1")
     score, label = make_image(args.height, args.width, args.objects, args.seed)
     sizes = ComponentSizes(*args.sizes)
     ours, seconds = measure(lambda: component_counts(score, label, THRESHOLD, sizes), args.repeats)

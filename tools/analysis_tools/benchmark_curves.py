@@ -1,9 +1,9 @@
 """Compare the streaming curves with scikit-learn: values, time and peak memory.
 
 Both see the same scores, generated image by image (generation is not timed). scikit-learn gets
-them in one array; mmosr counts one image at a time. Every measurement has a process of its own;
-its memory is the peak above what the process held before the first score. Times are CPU seconds,
-which other load on the machine hardly disturbs. Needs Linux and scikit-learn.
+them in one array; mmosr counts one image at a time. Every measurement has its own process; its
+memory is the peak above what the process used before the first score. Times are CPU seconds,
+which other load on the machine hardly affects. Needs Linux and scikit-learn.
 
     python tools/analysis_tools/benchmark_curves.py --pixels 20000000
 """
@@ -91,7 +91,7 @@ class Result:
 
 
 def images(task: Task) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Scores and truth of one image after the other, in buffers that are used again."""
+    """Scores and truth of one image after the other, in reused buffers."""
     scores, unknown = np.empty(IMAGE, np.float32), np.empty(IMAGE, bool)
     for index, start in enumerate(range(0, task.pixels, IMAGE)):
         rng = np.random.default_rng([task.seed, index])
@@ -138,7 +138,7 @@ TOOLS = {"scikit-learn": run_sklearn, "mmosr": run_mmosr}
 
 
 def memory(field: str) -> float:
-    """A field of this process's status in 2^20 bytes. VmHWM, unlike ru_maxrss, starts anew here."""
+    """A field of this process's status in 2^20 bytes. VmHWM, unlike ru_maxrss, is not inherited."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(rf"{field}:\s+(\d+) kB", status)[1]) / 1024
 
@@ -146,14 +146,14 @@ def memory(field: str) -> float:
 def run(task: Task) -> Result:
     """Measure in this process."""
     warm_up = Task(task.tool, task.distribution, 1000, 0.5, task.seed)
-    TOOLS[task.tool](warm_up)  # loads what is loaded late
+    TOOLS[task.tool](warm_up)  # triggers late imports
     base = memory("VmRSS")
     figures, seconds, bits = TOOLS[task.tool](task)
     return Result(figures, seconds, memory("VmHWM") - base, bits)
 
 
 def measure(task: Task) -> Result:
-    """Measure in a process of its own."""
+    """Measure in a separate process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(run, [task])
 
@@ -230,7 +230,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # Wide enough for the table wherever the output goes.
+    # Wide enough for the table, wherever the output goes.
     console = Console(width=max(140, Console().width))
     console.print(make_table(args))
 

@@ -34,7 +34,7 @@ def main() -> None:
     from density import report, run
     from rich.console import Console
 
-    # Wide enough for the table wherever the output goes.
+    # Wide enough for the table, wherever the output goes.
     console = Console(width=max(100, Console().width))
     console.print(report(args, run(args)))
 

@@ -1,7 +1,7 @@
 """Compare the estimates of mutual information with networks on joined pairs.
 
-Both give the four estimates of M2IOSR and their gradient for the same features and weights, in the
-same run, in turns, and must agree.
+Both compute the four estimates of M2IOSR and their gradient for the same features and weights, in
+the same run, in turns, and must agree.
 
     python tools/analysis_tools/benchmark_information.py --hidden 512
 """
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     if min(args.batch - 1, args.hidden, args.latent_dims, args.threads, args.repeats) < 1:
-        raise InputError("--batch needs at least 2, the other numbers at least 1")
+        raise InputError("--batch must be at least 2, the other numbers at least 1")
     from information import run
     from rich.console import Console
 

@@ -1,8 +1,7 @@
 """Measure how long each tool takes to show its help, and in how much memory.
 
-Each is started several times, in turns, beside ``python -c 'import torch'``, which is the unit of
-the ratios. Times are user CPU seconds, which other load on the machine hardly disturbs. Needs a
-Unix system.
+Each is started several times, in turns with ``python -c 'import torch'``, the unit of the ratios.
+Times are user CPU seconds, which other load on the machine hardly affects. Needs a Unix system.
 
     python tools/analysis_tools/benchmark_start.py --repeats 5
 """
@@ -21,7 +20,7 @@ UNIT = "import torch"
 
 
 def commands() -> dict[str, list[str]]:
-    """What is started, by name; the unit of the ratios comes first."""
+    """The commands to measure, by name; the unit of the ratios comes first."""
     found = {
         UNIT: ["-c", UNIT],
         "from mmosr.scores import energy": ["-c", "from mmosr.scores import energy"],
@@ -37,7 +36,7 @@ def measure(arguments: list[str]) -> tuple[float, float]:
     """User CPU seconds and peak megabytes (2^20 bytes) of a Python process.
 
     Raises:
-        InputError: It failed.
+        InputError: The process failed.
     """
     command = [sys.executable, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -49,7 +48,7 @@ def measure(arguments: list[str]) -> tuple[float, float]:
 
 
 def median(found: list[tuple[float, float]]) -> tuple[float, float]:
-    """Of the seconds and of the megabytes."""
+    """Medians of the seconds and of the megabytes."""
     seconds, memory = zip(*found, strict=True)
     return statistics.median(seconds), statistics.median(memory)
 

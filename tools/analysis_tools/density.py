@@ -24,7 +24,7 @@ class Result:
 
     Attributes:
         seconds: Median time of a call.
-        best: Shortest time of a call, which other load on the machine disturbs least.
+        best: Shortest time of a call, which other load on the machine affects least.
         error: Largest absolute difference from float64, in nats.
         largest: Elements of the largest tensor made.
     """
@@ -76,7 +76,7 @@ def synchronize(device: str) -> None:
 def measure(
     functions: dict[str, Callable[[Tensor], Tensor]], z: Tensor, exact: Tensor, repeats: int
 ) -> dict[str, Result]:
-    """Time the functions in turns, so that other load on the machine meets both alike."""
+    """Time the functions in turns, so that other load on the machine affects both equally."""
     largest, errors = {}, {}
     for name, function in functions.items():
         with LargestTensor() as recorder:

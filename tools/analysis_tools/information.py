@@ -28,7 +28,7 @@ def make_features(batch: int, latent_dims: int) -> list[Tensor]:
 def estimate_joined(
     module: MutualInformation, map_16: Tensor, map_4: Tensor, latent: Tensor
 ) -> dict[str, Tensor]:
-    """The definition: both sides of each pair are joined, then the whole network."""
+    """The definition: both sides of each pair are joined and go through the whole network."""
 
     def tiled(maps: Tensor) -> Tensor:
         return latent[:, :, None, None].expand(-1, -1, *maps.shape[2:])
@@ -55,7 +55,7 @@ def estimate_joined(
 def step(
     module: MutualInformation, estimate: Estimate, features: Sequence[Tensor], bfloat16: bool
 ) -> dict[str, Tensor]:
-    """Estimates and, in the parameters and features, the gradient of eq. 9."""
+    """The estimates; the gradient of eq. 9 is left in the parameters and features."""
     module.zero_grad()
     for part in features:
         part.grad = None
@@ -68,7 +68,7 @@ def step(
 def check_agreement(module: MutualInformation, features: Sequence[Tensor]) -> None:
     """Compare estimates and gradients of some of the images in float64.
 
-    In float32 rounding puts units near 0 on either side of their ReLU, which moves gradients.
+    In float32 rounding puts units near 0 on either side of their ReLU, which changes gradients.
 
     Raises:
         InputError: They differ.
@@ -97,7 +97,7 @@ def measure(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, f
 
 
 def run(args: argparse.Namespace) -> Table:
-    """Compare both implementations; the table of their times."""
+    """Compare both implementations; returns a table of their times."""
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     module = MutualInformation(latent_dims=args.latent_dims, hidden=args.hidden)

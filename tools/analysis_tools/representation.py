@@ -2,9 +2,9 @@
 
 python tools/analysis_tools/representation.py CONFIG CHECKPOINT --out-dir DIR
 
-Takes a class-balanced draw of the test data, half known and half unknown, and writes tables (CSV),
-plots (PNG) and a record with every figure and its definition (representation.json). The figures are
-those of m-OvR, section IV, and of CAC, table 2: see docs/analysis.md.
+Takes a class-balanced sample of the test data, half known and half unknown, and writes tables
+(CSV), plots (PNG) and a record with every figure and its definition (representation.json). The
+figures are those of m-OvR, section IV, and of CAC, table 2: see docs/analysis.md.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
         "--max-images", type=int, default=1000, help="known and unknown; default: %(default)s"
     )
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--exact", action="store_true", help="exact norms: a pass for each value of f")
+    how.add_argument("--exact", action="store_true", help="exact norms: one pass per value of f")
     how.add_argument(
         "--probes", type=int, default=32, help="estimate by random projections; default: 32"
     )
@@ -52,7 +52,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32, help="default: %(default)s")
     cli.add_device_argument(parser)
-    parser.add_argument("--resume", action="store_true", help="keep the norms measured before")
+    parser.add_argument("--resume", action="store_true", help="keep the norms measured so far")
     cli.add_config_options(parser)
     cli.add_trust_argument(parser)
     return parser.parse_args(present_names({"--out": "--out-dir"}))
@@ -71,7 +71,7 @@ def main() -> None:
     settings = analysis.Settings(analysis.NormSettings(*norm), **options)
     settings.check()
     files, more = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)
-    # Any score makes a host's own classifier one that can be analysed.
+    # With any score a host's own classifier can be analysed.
     loaded = load(*files, "msp", args.device, *more, launcher="none")
     out = Path(args.out_dir).expanduser()
     measured, run = analysis.measure(loaded, out, settings, args.resume)

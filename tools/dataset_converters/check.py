@@ -1,8 +1,8 @@
-"""Say in a table what is in the folder of a data set of the benchmarks, and what is wrong with it.
+"""Show in a table what is in the folder of a benchmark data set, and what is wrong with it.
 
 python tools/dataset_converters/check.py NAME ROOT
 
-All images and labels are read once. The last line says that the data is ready, or what to fix;
+All images and labels are read once. The last line says that the data is ready or what to fix;
 the exit status is 0 or 1.
 """
 

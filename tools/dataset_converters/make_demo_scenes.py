@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
         type=int,
         default=100,
         help="test scenes with unknown objects: of the test kinds in set 0, of the test kinds and "
-        "of new kinds in every other set",
+        "new kinds in every other set",
     )
     parser.add_argument(
         "--val-unknown",
@@ -33,7 +33,7 @@ def parse_args() -> argparse.Namespace:
         default=0,
         metavar="N",
         help="scenes of the split val_unknown: streets of val with unknown objects of kinds that "
-        "no test scene holds, for choosing settings",
+        "are in no test scene, for choosing settings",
     )
     parser.add_argument(
         "--size", type=int, nargs=2, default=(128, 256), metavar=("H", "W"), help="pixels"
@@ -67,7 +67,7 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped: the same command goes on where it was", file=sys.stderr)
+        print("stopped: run the same command again to continue", file=sys.stderr)
         return 128 + signal.SIGINT
     counts = f"train {args.train}, val {args.val}, test {args.test}"
     if args.val_unknown:

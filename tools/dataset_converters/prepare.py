@@ -1,10 +1,10 @@
-"""Arrange a public download as the folder that a data set of the benchmarks reads.
+"""Prepare a public download as the folder that a benchmark data set reads.
 
 python tools/dataset_converters/prepare.py NAME SRC DST
 
 Files are linked, or copied with --copy, and converted where needed; manifest.json holds their
-checksums. The download is never changed. A run that was stopped goes on when it is started again.
-docs/data.md says for each data set where to obtain it and what its download looks like.
+checksums. The download is never changed. A run that was stopped continues when it is started again.
+docs/data.md says for each data set where to get it and what its download looks like.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmosr.utils import cli
 
-# The keys of mmosr.preparation.RECIPES, for which the help need not wait.
+# The keys of mmosr.preparation.RECIPES, so that the help need not import it.
 NAMES = (
     "fishyscapes_lost_and_found",
     "fishyscapes_static",
@@ -72,7 +72,7 @@ def main() -> None:
     try:
         summary = write_plan(plan, request.folder)
     except KeyboardInterrupt:
-        print("stopped: the same command goes on where it was", file=sys.stderr)
+        print("stopped: run the same command again to continue", file=sys.stderr)
         raise SystemExit(128 + signal.SIGINT) from None
     print(f"{request.folder}: {summary}")
     report = check_data_set(args.name, request.folder, options=plan.dataset)

@@ -1,9 +1,9 @@
-"""Turn a checkpoint of the public CAC release (CIFAR10) into one of mmosr.
+"""Convert a checkpoint of the public CAC release (CIFAR10) to mmosr.
 
 python tools/model_converters/cac2mmosr.py CIFAR10_0_CACclassifierAnchorLoss.pth cac_trial0.pth
 
-Every key and shape is checked; anything else than such a file is refused. docs/cac.md, "Published
-weights", says what comes after.
+Every key and shape is checked; anything other than such a file is refused. docs/cac.md, "Published
+weights", shows the next steps.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
     )
     config = config_name(release)
     if config is None:
-        print("No class names in it, since the trial is not known: give --trial to have them")
+        print("It has no class names, since the trial is not known: set --trial to add them")
         return
     tool = "fit_score" if release.open_set else "test"
     what = "to re-estimate the anchors" if release.open_set else "to test it"

@@ -33,13 +33,13 @@ _NAME = re.compile(r"(?P<data>.+)_(?P<trial>\d+)_.*(CACclassifier|closedSetClass
 
 @dataclass(frozen=True)
 class CACRelease:
-    """A checked file of the release.
+    """A file of the release that was checked.
 
     Args:
         net: Its weights, without the duplicates and the unused ones.
         accuracy: Closed-set validation accuracy that it states, in percent.
         epoch: Epoch that it states.
-        trial: Number of the class split, None where it is not known.
+        trial: Number of the class split, None if not known.
     """
 
     net: Mapping[str, Tensor]
@@ -64,23 +64,23 @@ def read_release(path: str | os.PathLike, trial: int | None = None) -> CACReleas
     Raises:
         InputError: One line that names every kind of difference from the format: keys missing or
             unexpected, another shape or type, values that are not finite, duplicates that differ.
-            The file's name says another data set or trial.
+            Or the file's name says another data set or trial.
     """
     trial = _trial(Path(path), trial)
     content = read_checkpoint(path)
     faults = _compare(content, {"net", "acc", "epoch"}, "")
     net = content.get("net")
     if not faults:
-        faults = [] if isinstance(net, Mapping) else ["net is no state dict"]
+        faults = [] if isinstance(net, Mapping) else ["net is not a state dict"]
         for key, kind in (("acc", Real), ("epoch", int)):
             if not isinstance(content[key], kind) or isinstance(content[key], bool):
-                faults.append(f"{key} is no number")
+                faults.append(f"{key} is not a number")
     if not faults:
         faults = _check_net(net)
     if faults:
         raise InputError(
-            f"{path} is no CIFAR10 checkpoint of the CAC release: {'; '.join(faults)}: give one of "
-            "the files in its networks/weights/CIFAR10"
+            f"{path} is not a CIFAR10 checkpoint of the CAC release: {'; '.join(faults)}: use one "
+            "of the files in its networks/weights/CIFAR10"
         )
     kept = {key: net[key] for key in (*_shapes(), "means") if key in net}
     return CACRelease(kept, float(content["acc"]), content["epoch"], trial)
@@ -110,7 +110,7 @@ def convert_release(release: CACRelease) -> dict[str, Tensor]:
 
 
 def config_name(release: CACRelease) -> str | None:
-    """The shipped config that fits, None where the trial is not known."""
+    """The matching shipped config; None if the trial is not known."""
     if release.trial is None:
         return None
     method = "cac" if release.open_set else "softmax"
@@ -120,8 +120,8 @@ def config_name(release: CACRelease) -> str | None:
 def write_release(release: CACRelease, path: str | os.PathLike) -> None:
     """Write a checkpoint of mmengine, whole.
 
-    Its ``meta`` holds the names of the known classes as ``dataset_meta``, where the trial is known,
-    and what the release states.
+    Its ``meta`` holds what the release states and, if the trial is known, the names of the known
+    classes as ``dataset_meta``.
     """
     meta: dict = {"cac_release": {"accuracy": release.accuracy, "epoch": release.epoch}}
     if release.trial is not None:
@@ -132,23 +132,23 @@ def write_release(release: CACRelease, path: str | os.PathLike) -> None:
 
 
 def _trial(path: Path, given: int | None) -> int | None:
-    """The trial; a file's name that says something else is an error, as shapes cannot tell."""
+    """The trial; a file name that says otherwise is an error, as shapes cannot show it."""
     if given is not None:
         load_split(SPLIT, given)
     named = _NAME.match(path.name)
     if named is None:
         return given
     if named["data"] != "CIFAR10":
-        raise InputError(f"{path}: by its name the model is of {named['data']}, not of CIFAR10")
+        raise InputError(f"{path}: by its name the model is for {named['data']}, not for CIFAR10")
     trial = int(named["trial"])
     if given not in (None, trial):
-        raise InputError(f"{path}: by its name the model is of trial {trial}, not {given}")
+        raise InputError(f"{path}: by its name the model is for trial {trial}, not {given}")
     load_split(SPLIT, trial)
     return trial
 
 
 def _shapes() -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and type of every weight that is used, but for the anchors."""
+    """Shape and type of every used weight except the anchors."""
     shapes = {}
     for number, (before, width) in enumerate(zip((3, *WIDTHS), WIDTHS, strict=False), 1):
         shapes[f"encoder.conv{number}.weight"] = ((width, before, 3, 3), torch.float32)
@@ -162,7 +162,7 @@ def _shapes() -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
 
 
 def _duplicates(first: int) -> Iterator[tuple[str, str]]:
-    """Each duplicate and its original; ``first`` is the place of a block's first convolution.
+    """Each duplicate and its original; ``first`` is the position of a block's first convolution.
 
     A block is a sequence of convolution, norm and activation, three times, and one dropout.
     """
@@ -176,9 +176,9 @@ def _duplicates(first: int) -> Iterator[tuple[str, str]]:
 
 
 def _check_net(net: Mapping) -> list[str]:
-    """All differences from the format, one phrase a kind."""
+    """All differences from the format, one phrase per kind."""
     shapes = _shapes()
-    # With the dropout in front of a block, everything is one place further.
+    # With the dropout in front of a block, everything is one position later.
     layouts = [dict(_duplicates(first)) for first in (0, 1)]
     duplicates = max(layouts, key=lambda layout: len(layout.keys() & net.keys()))
     shapes.update({copy: shapes[original] for copy, original in duplicates.items()})
@@ -195,7 +195,7 @@ def _check_net(net: Mapping) -> list[str]:
         elif not value.isfinite().all():
             infinite.append(f"net.{key}")
     different += [
-        f"net.{k} is no tensor" for k in _UNUSED if k in net and not torch.is_tensor(net[k])
+        f"net.{k} is not a tensor" for k in _UNUSED if k in net and not torch.is_tensor(net[k])
     ]
     faults += _phrase(different, "of another shape or type")
     faults += _phrase(infinite, "not finite")

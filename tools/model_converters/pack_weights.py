@@ -1,9 +1,9 @@
-"""Turn a checkpoint of tools/train.py into a small file of weights, to travel with the package.
+"""Convert a checkpoint of tools/train.py to a small weights file for the package.
 
 python tools/model_converters/pack_weights.py CHECKPOINT mmosr/weights/NAME.safetensors
 
-The weights become float16, and what only training needs is left out. Every tool takes the file in
-place of a checkpoint, by its path or, from that folder, as mmosr://NAME.
+The weights become float16, and what only training needs is left out. Every tool accepts the file
+instead of a checkpoint, by its path or, from that folder, as mmosr://NAME.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def main() -> None:
     )
     if packed.left_out:
         print(f"left out: {', '.join(packed.left_out)}")
-    print(f"source: {packed.source or 'not known: say it with --source'}")
+    print(f"source: {packed.source or 'not known: set it with --source'}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint in a small file, which can travel with the package."""
+"""Weights of a checkpoint in a small file, which can be part of the package."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Packed:
     Attributes:
         size: Bytes.
         tensors: Number of tensors.
-        rounding: The largest error by rounding to float16, relative to the largest magnitude in
+        rounding: The largest error from rounding to float16, relative to the largest magnitude in
             the same tensor.
-        roundest: Name of that tensor; empty without any of floating point.
+        roundest: Name of that tensor; empty if none has floating point.
         source: How the weights were made.
         left_out: Other parts of the checkpoint, such as ``optimizer``.
     """
@@ -55,8 +55,8 @@ def pack_weights(
 ) -> Packed:
     """Write the weights of a checkpoint as safetensors.
 
-    Tensors of floating point become float16, integers the smallest type that holds their values.
-    What an assignment memory of L-GMM makes up itself from its counts is left out.
+    Floating-point tensors become float16, integers the smallest type that holds their values.
+    What an assignment memory of L-GMM reconstructs from its counts is left out.
     Classes, palette, ``source`` and the versions of the modules' formats are kept as text; see
     :func:`~mmosr.engine.packaged_weights.read_safetensors` for the way back.
 
@@ -105,7 +105,7 @@ def pack_weights(
 
 
 def _is_rebuilt(key: str, state: Mapping[str, Tensor]) -> bool:
-    """Whether the key is of an assignment memory, which makes it up from its counts."""
+    """Whether the key is of an assignment memory, which reconstructs it from its counts."""
     prefix, _, name = key.rpartition(".")
     return name in REBUILT and {f"{prefix}.counts", f"{prefix}.class_counts"} <= state.keys()
 
@@ -160,7 +160,7 @@ def _dataset_meta(meta: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _versions(state: Mapping[str, Tensor]) -> str:
-    """The versions of formats other than the first, by module."""
+    """Format versions other than 1, by module."""
     known = getattr(state, "_metadata", {})
     versions = {key: part.get("version") for key, part in known.items()}
     return _dump({key: value for key, value in versions.items() if value not in (None, 1)})

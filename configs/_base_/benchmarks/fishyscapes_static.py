@@ -1,5 +1,5 @@
 # Fishyscapes Static, validation, 30 images, version 3 (the last). docs/data.md says how to obtain
-# and compose it.
+# it.
 benchmark = dict(
     protocol="fishyscapes_static",
     dataset=dict(

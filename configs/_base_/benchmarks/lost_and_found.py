@@ -1,4 +1,4 @@
-# Lost and Found, test, 1203 images; objects that are no hazard count as unknown, as in
+# Lost and Found, test, 1203 images; objects that are not hazards count as unknown, as in
 # SegmentMeIfYouCan. docs/data.md says how to obtain it.
 benchmark = dict(
     protocol="lost_and_found",

@@ -32,8 +32,8 @@ tta_pipeline = [
                 dict(type="RandomFlip", prob=0.0, direction="horizontal"),
                 dict(type="RandomFlip", prob=1.0, direction="horizontal"),
             ],
-            # Last: labels keep their full size and are not flipped, for the views' maps are back
-            # in the geometry of the image when they are averaged.
+            # Last: labels keep their full size and are not flipped, since the views' maps are
+            # averaged in the geometry of the image.
             [dict(type="mmosr.LoadOpenSetAnnotations")],
             [dict(type="PackSegInputs")],
         ],

@@ -1,5 +1,5 @@
-# To choose settings without a look at the unknown classes of a protocol: of the six known classes of
-# CIFAR-10 6/4, trial 0, four are known here and two unknown, all on training images.
+# For choosing settings without looking at the unknown classes of a protocol: of the six known
+# classes of CIFAR-10 6/4, trial 0, four are known here and two unknown, all on training images.
 _base_ = "./cifar10.py"
 split = dict(known_classes=["airplane", "bird", "deer", "truck"], unknown_classes=[])
 train_dataloader = dict(dataset=split)

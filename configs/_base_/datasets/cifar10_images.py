@@ -1,4 +1,4 @@
-# Where the images of CIFAR-10 come from, for all configs: the last line chooses image files or the
+# The source of the CIFAR-10 images for all configs: the last line chooses image files or the
 # official download, whose arrays are RGB. docs/image_data.md says how to obtain either.
 cifar10_images = dict(
     files=dict(

@@ -1,5 +1,5 @@
-# What the data of all image protocols share. Training shows 90 % of the known training images,
-# validation the others, for thresholds. Every image reaches the model as BGR, as files load.
+# Shared by the data of all image protocols. Training uses 90 % of the known training images,
+# validation the others, for thresholds. Every image reaches the model as BGR, as loaded from files.
 share = dict(type="mmosr.OpenSetClassificationDataset", val_fraction=0.1)
 train_dataloader = dict(
     batch_size=128,

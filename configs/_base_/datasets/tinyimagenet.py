@@ -1,5 +1,5 @@
-# TinyImageNet, all classes known; its validation images are the test, as in the codes of OSRCI and
-# CAC. The images stay 64 x 64 (CAC, section 4.1): networks of a fixed size need
+# TinyImageNet, all classes known; its validation images are the test, as in the code of OSRCI and
+# CAC. The images stay 64 x 64 (CAC, section 4.1): networks with a fixed input size need
 # model.backbone.input_size=64 model.head.in_channels=8192. Weak augmentation: translation and flip.
 _base_ = "./image_loaders.py"
 # RGB, in 0 .. 255: mean and standard deviation of the training images.

@@ -1,4 +1,4 @@
-# iSUN, resized to 32 x 32: ODIN's archive, whose images stay as they are, or
+# iSUN, resized to 32 x 32: ODIN's archive, whose images stay unchanged, or
 # whole images.
 unknown_images = dict(
     type="mmosr.UnknownImages",

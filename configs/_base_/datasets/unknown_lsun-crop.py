@@ -1,5 +1,5 @@
 # LSUN test images, cut at random to 32 x 32: ODIN's archive, whose patches of that size stay
-# as they are, or whole images.
+# unchanged, or whole images.
 unknown_images = dict(
     type="mmosr.UnknownImages",
     data_root="data/ood/LSUN",

@@ -1,4 +1,4 @@
-# CAC on top of the softmax config of any network. Per pixel the fixed anchors detect better than the
+# CAC on top of the softmax config of any network. On pixels the fixed anchors detect better than the
 # re-estimated ones of the paper: both are reported.
 method = dict(
     model=dict(

@@ -1,5 +1,5 @@
-# Center loss with learnt centres (CAC, table 5), beside the cross-entropy on the logits. Its weight
-# is that of Wen et al. (2016), as CAC gives none; a weight of 1 diverges at this rate.
+# Center loss with learnt centres (CAC, table 5), added to the cross-entropy on the logits. Its
+# weight is from Wen et al. (2016), as CAC gives none; a weight of 1 diverges at this learning rate.
 _base_ = "./cac_images.py"
 method = dict(
     model=dict(

@@ -1,5 +1,5 @@
-# L-GMM on normalised features, for networks from random weights. The normalisation was chosen with
-# DeepLabV3+ on camvid-carsign (docs/results.md), not anew for other networks.
+# L-GMM on normalised features, for networks with random initial weights. The normalisation was
+# chosen with DeepLabV3+ on camvid-carsign (docs/results.md), not again for other networks.
 _base_ = "./lgmm_pixels.py"
 method = dict(
     model=dict(

@@ -1,5 +1,5 @@
-# M2IOSR on top of the softmax config of the VGG-13 of CROSR. The values of the weights are lost in
-# the paper; these were chosen on validation data of other classes, with discriminators that learn
+# M2IOSR on top of the softmax config of the VGG-13 of CROSR. The paper's values of the weights are
+# not known; these were chosen on validation data of other classes, with discriminators that learn
 # 10 times as fast as the encoder. See docs/m2iosr.md.
 method = dict(
     model=dict(
@@ -12,6 +12,6 @@ method = dict(
         kl_weight=0.01,  # gamma
     ),
     optim_wrapper=dict(paramwise_cfg=dict(custom_keys={"information": dict(lr_mult=10)})),
-    # A forward pass of the model in each of the two phases uses a part of the parameters.
+    # Each of the two phases uses only some of the parameters.
     model_wrapper_cfg=dict(type="mmosr.TwoPhaseDistributedDataParallel", broadcast_buffers=False),
 )

@@ -1,5 +1,5 @@
-# PROSER on top of the softmax config of any network, from scratch, on the terms of the other methods;
-# docs/proser.md says how to fine-tune. The network gives model.mix_at, where images are mixed.
+# PROSER on top of the softmax config of any network, from scratch, on the same terms as the others;
+# docs/proser.md says how to fine-tune. model.mix_at, where images are mixed, depends on the network.
 method = dict(
     model=dict(
         type="mmosr.PROSER",

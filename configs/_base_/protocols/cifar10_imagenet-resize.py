@@ -1,3 +1,3 @@
-# ODIN calls its TinyImageNet set Imagenet; CROSR and those after it take it as ImageNet-resize.
+# ODIN calls its TinyImageNet set Imagenet; CROSR and later papers use it as ImageNet-resize.
 _base_ = "./ood_cifar10_tinyimagenet-resize.py"
 test_dataloader = dict(dataset=dict(ratio=1.0))

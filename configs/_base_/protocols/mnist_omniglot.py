@@ -1,5 +1,5 @@
-# Omniglot is black on white and 105 x 105: turned round and made as small as MNIST, so that strokes
-# alone tell the two apart. The papers do not say what they do.
+# Omniglot is black on white and 105 x 105: inverted and resized to the size of MNIST, so that only
+# strokes distinguish the two. The papers do not say what they did.
 _base_ = "../datasets/mnist.py"
 test_dataloader = dict(
     dataset=dict(

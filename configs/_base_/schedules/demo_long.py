@@ -1,4 +1,4 @@
-# From random weights, on more scenes: how the weights of the package were made, see
+# From random weights, on more scenes, as the weights of the package were made, see
 # docs/quickstart.md. On top of a whole config: globals().update(_base_.pop("schedule")).
 schedule = dict(
     train_dataloader=dict(dataset=dict(data_root="data/demo_scenes_long/")),

@@ -1,4 +1,4 @@
-# The schedule of m-OvR, lengthened: CIFAR-10 took 100k iterations with weak augmentation (section
+# The schedule of m-OvR, longer: CIFAR-10 took 100k iterations with weak augmentation (section
 # VI-A). On top of a whole config: globals().update(_base_.pop("schedule")).
 schedule = dict(
     param_scheduler=[

@@ -1,5 +1,5 @@
 # The schedule of m-OvR for ResNet-18, section VI: 200 epochs of the 50,000 images of CIFAR-10 in
-# batches of 128. Other data has another number of iterations; it stands in param_scheduler[0].end
+# batches of 128. Other data has another number of iterations, set in param_scheduler[0].end
 # and train_cfg.max_iters. Batch and weight decay are those that the paper gives for all networks.
 optim_wrapper = dict(
     type="OptimWrapper",

@@ -1,4 +1,4 @@
-# mmpretrain's schedule for ResNet on CIFAR-10, which L-GMM takes (appendix B.2): 200 epochs of
+# mmpretrain's schedule for ResNet on CIFAR-10, which L-GMM uses (appendix B.2): 200 epochs of
 # 50,000 images in batches of 128 (8 x 16 there), steps after 100 and 150.
 optim_wrapper = dict(
     type="OptimWrapper",

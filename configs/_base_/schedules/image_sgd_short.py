@@ -1,4 +1,4 @@
-# A short schedule for small networks trained from scratch on a CPU. The number of iterations stands
+# A short schedule for small networks trained from scratch on a CPU. The number of iterations is set
 # in three places: param_scheduler[1].end, train_cfg.max_iters and train_cfg.val_interval.
 optim_wrapper = dict(
     type="OptimWrapper",

@@ -1,4 +1,4 @@
-# mmpretrain's schedule for Swin on ImageNet, which L-GMM takes (appendix B.2): 300 epochs of 1252
+# mmpretrain's schedule for Swin on ImageNet, which L-GMM uses (appendix B.2): 300 epochs of 1252
 # iterations, for batches of 1024 on all GPUs together, 20 of them warm-up. The 0.0005 of L-GMM is
 # the rate for 512 images; it says polynomial decay where its code base has a cosine.
 _base_ = "mmpretrain::_base_/schedules/imagenet_bs1024_adamw_swin.py"

@@ -1,4 +1,4 @@
-# mmpretrain's schedule for ResNet on ImageNet, which L-GMM takes (appendix B.2): 100 epochs of 5005
+# mmpretrain's schedule for ResNet on ImageNet, which L-GMM uses (appendix B.2): 100 epochs of 5005
 # iterations, for batches of 256 on all GPUs together, steps after 30, 60 and 90.
 optim_wrapper = dict(
     type="OptimWrapper",

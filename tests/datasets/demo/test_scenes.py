@@ -292,7 +292,7 @@ def test_tool_writes_a_set_and_reports_errors(tmp_path, monkeypatch, capsys):
     ]
     monkeypatch.setattr(scenes, "_check_size", interrupt)
     code, output = run(str(root))
-    assert code == 130 and output.err == "stopped: the same command goes on where it was\n"
+    assert code == 130 and output.err == "stopped: run the same command again to continue\n"
 
 
 def interrupt(_):

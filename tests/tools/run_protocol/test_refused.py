@@ -140,7 +140,7 @@ class TestRefused:
             run_protocol("cifar10_6-4", [folder / "tiny.py", tmp_path / "tiny.py"], tmp_path)
 
     def test_a_folder_in_use(self, runs, folder):
-        with pytest.raises(InputError, match="holds a run already: add --resume"):
+        with pytest.raises(InputError, match="already holds a run: add --resume"):
             self.run(folder, folder / "out", scores=SCORES)
 
     @pytest.mark.parametrize(
