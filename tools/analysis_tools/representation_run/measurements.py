@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmosr.analysis import exact_squared_norm, hutchinson_squared_norm, interpolate
+from mmosr.analysis.jacobian import NormEstimate
+from mmosr.analysis.spaces import input_scale, space_and_logits, space_function
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.runs.batches import cut
 from mmosr.runs.journal import Journal
@@ -16,37 +18,12 @@ from mmosr.runs.progress import progress
 from mmosr.utils import InputError
 
 from .images import ImageSubset
-from .interpolation import interpolate
-from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm
-from .spaces import input_scale, space_and_logits, space_function
-
-
-@dataclass(frozen=True)
-class NormSettings:
-    """How Jacobian norms are computed.
-
-    Args:
-        space: See :func:`~mmosr.analysis.spaces.space_function`.
-        units: See :func:`~mmosr.analysis.spaces.input_scale`.
-        probes: Hutchinson probes, or None for the exact norm.
-        seed: Of the probes.
-        batch_size: Images at a time; it does not change the norms.
-    """
-
-    space: str = "embedding"
-    units: str = "network"
-    probes: int | None = 32
-    seed: int = 0
-    batch_size: int = 32
+from .settings import Settings
 
 
 @torch.no_grad()
 def embed_images(
-    model: OpenSetImageClassifier,
-    images: ImageSubset,
-    space: str,
-    batch_size: int,
-    what: str = "embed",
+    model: OpenSetImageClassifier, images: ImageSubset, settings: Settings, what: str = "embed"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Representation ``(N, D)`` float32 and predicted labels ``(N,)`` of images.
 
@@ -54,15 +31,15 @@ def embed_images(
         InputError: A value that is not finite.
     """
     found = []
-    for batch in progress(cut(range(len(images)), batch_size), what, "batches"):
-        values, logits = space_and_logits(model, space, images.load(model, batch))
+    for batch in progress(cut(range(len(images)), settings.batch_size), what, "batches"):
+        values, logits = space_and_logits(model, settings.space, images.load(model, batch))
         found.append((values.cpu().numpy(), logits.argmax(1).cpu().numpy()))
     values, predicted = (np.concatenate(part) for part in zip(*found, strict=True))
     bad = ~np.isfinite(values).all(1)
     if bad.any():
         raise InputError(
-            f"the {space} of {bad.sum()} of {len(bad)} images is not finite: has the training "
-            "diverged?"
+            f"the {settings.space} of {bad.sum()} of {len(bad)} images is not finite: has the "
+            "training diverged?"
         )
     return values, predicted
 
@@ -92,7 +69,7 @@ def class_centres(
 
 
 def image_norms(
-    model: OpenSetImageClassifier, images: ImageSubset, settings: NormSettings, journal: Journal
+    model: OpenSetImageClassifier, images: ImageSubset, settings: Settings, journal: Journal
 ) -> NormEstimate:
     """Squared Jacobian norm at each image ``(N,)``; those in the journal are not computed again."""
     keys = [f"image {position}" for position in images.positions]
@@ -114,7 +91,7 @@ def path_norms(
     images: ImageSubset,
     pairs: np.ndarray,
     steps: np.ndarray,
-    settings: NormSettings,
+    settings: Settings,
     journal: Journal,
 ) -> NormEstimate:
     """Squared Jacobian norm between the images of pairs, ``(P, S)``.
@@ -147,7 +124,7 @@ def path_values(
     images: ImageSubset,
     pairs: np.ndarray,
     steps: np.ndarray,
-    settings: NormSettings,
+    settings: Settings,
 ) -> np.ndarray:
     """The representation along the paths, ``(P, S, D)``."""
     points = [(pair, step) for pair in range(len(pairs)) for step in range(len(steps))]
@@ -182,7 +159,7 @@ def probe_seed(seed: int, *key: int) -> int:
 
 def _measure(
     model: OpenSetImageClassifier,
-    settings: NormSettings,
+    settings: Settings,
     journal: Journal,
     keys: Sequence[str],
     seeds: Sequence[int],
