@@ -11,11 +11,12 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmseg.datasets import BaseSegDataset
 
 from mmosr.config.loading import load_config
-from mmosr.datasets.anomaly_dataset import AnomalySegDataset, some
+from mmosr.datasets.anomaly_dataset import AnomalySegDataset
 from mmosr.datasets.fishyscapes import VERSION_FILE
 from mmosr.datasets.road_anomaly import FRAME_LIST
 from mmosr.runs.hashes import file_hash
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils.errors import some
 from mmosr.utils.resources import resource
 
 from .recipes import RECIPES
