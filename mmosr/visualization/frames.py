@@ -5,7 +5,6 @@ One colour range serves all rows, so that a calm frame looks calm beside one wit
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from matplotlib.patches import Patch
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
-from .figure_parts import DPI, UNKNOWN_COLOR, write_figure
+from .figure_parts import DPI, UNKNOWN_COLOR
 from .heatmap import DEFAULT_CMAP, check_range, draw_color_bar, draw_heatmap, draw_overlay
 from .pictures import read_image
 
@@ -65,17 +64,6 @@ class Frame:
 
 
 def draw_frames(
-    frames: Sequence[Frame],
-    path: str | os.PathLike,
-    title: str,
-    value_range: tuple[float, float],
-    **options,
-) -> None:
-    """Write :func:`frames_figure`, whole."""
-    write_figure(frames_figure(frames, title, value_range, **options), path)
-
-
-def frames_figure(
     frames: Sequence[Frame],
     title: str,
     value_range: tuple[float, float],
