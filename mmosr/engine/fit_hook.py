@@ -9,12 +9,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmosr.config.lookup import find_hook
-from mmosr.config.pipelines import fit_dataloader
 from mmosr.registry import HOOKS
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
-from .fit import fit_statistics, fittable_parts, keep_random_state
+from .fit import fit_loaders, fit_statistics, fittable_parts, keep_random_state
 
 
 @HOOKS.register_module()
@@ -59,9 +58,7 @@ class FitHook(Hook):
             )
         # Built here so that wrong settings show now, and not at the first checkpoint.
         with keep_random_state():
-            for split in {part.fit_split for part in parts.values()}:
-                loader = fit_dataloader(runner.cfg, split)
-                self._loaders[split] = runner.build_dataloader(loader, seed=runner.seed)
+            self._loaders = fit_loaders(runner, parts.values())
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         if not self._stale:
