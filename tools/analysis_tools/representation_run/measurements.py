@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -74,16 +75,9 @@ def image_norms(
     """Squared Jacobian norm at each image ``(N,)``; those in the journal are not computed again."""
     keys = [f"image {position}" for position in images.positions]
     seeds = [probe_seed(settings.seed, 0, int(position)) for position in images.positions]
-    _measure(
-        model,
-        settings,
-        journal,
-        keys,
-        seeds,
-        lambda batch: images.load(model, batch),
-        "Jacobian norm",
+    return _measure(
+        model, settings, journal, keys, seeds, partial(images.load, model), "Jacobian norm"
     )
-    return _collect(journal, keys)
 
 
 def path_norms(
@@ -112,8 +106,7 @@ def path_norms(
         chosen = [points[index] for index in batch]
         return points_between(model, images, pairs, steps, chosen)
 
-    _measure(model, settings, journal, keys, seeds, load, "interpolations")
-    found = _collect(journal, keys)
+    found = _measure(model, settings, journal, keys, seeds, load, "interpolations")
     shape = (len(pairs), len(steps))
     return NormEstimate(found.value.reshape(shape), found.error.reshape(shape))
 
@@ -165,8 +158,8 @@ def _measure(
     seeds: Sequence[int],
     load: Callable[[Sequence[int]], Tensor],
     what: str,
-) -> None:
-    """Compute what the journal does not hold yet, a batch at a time."""
+) -> NormEstimate:
+    """Compute what the journal does not hold yet, a batch at a time, and give what it then does."""
     function = space_function(model, settings.space)
     scale = input_scale(model, settings.units)
     done = {key for key, *_ in journal.lines}
@@ -184,9 +177,6 @@ def _measure(
             if not torch.isfinite(row).all():
                 raise InputError(f"the Jacobian norm at {name} is not finite")
         journal.add([name, *row] for name, row in zip(names, rows.tolist(), strict=True))
-
-
-def _collect(journal: Journal, keys: Sequence[str]) -> NormEstimate:
-    found = {key: values for key, *values in journal.lines}
-    rows = torch.tensor([found[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
+    measured = {key: values for key, *values in journal.lines}
+    rows = torch.tensor([measured[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
     return NormEstimate(rows[:, 0], rows[:, 1])
