@@ -197,7 +197,9 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
     kind = model_cfg["type"]
     MODELS.import_from_location()
     parts = MODELS.module_dict.items()
-    names = {part.host_type: name for name, part in parts if _opens_a_host(part)}
+    # What derives from a model that stands in place of a host, such as a method, does not.
+    own = [p for p in parts if isinstance(p[1], type) and issubclass(p[1], ScoredModel)]
+    names = {part.host_type: name for name, part in own if "host_type" in vars(part)}
     with HOST_MODELS.switch_scope_and_registry(None) as registry:
         cls = registry.get(kind) if isinstance(kind, str) else kind
     if cls in names:
@@ -212,8 +214,3 @@ def set_scores(model_cfg: dict, score: ScoreConfig) -> None:
     chosen = [entries.get(c, c) if isinstance(c, str) else c for c in entry_configs(score)]
     # A single one stays without a list, as earlier runs recorded it.
     model_cfg["score"] = chosen[0] if isinstance(score, (str, Mapping)) else chosen
-
-
-def _opens_a_host(part: object) -> bool:
-    """Whether it replaces a host itself; classes derived from it, such as a method, do not."""
-    return isinstance(part, type) and issubclass(part, ScoredModel) and "host_type" in vars(part)

@@ -11,8 +11,9 @@ from mmengine.registry import init_default_scope
 from .hosts import keep_imported, spare_time
 from .two_ranks import TwoRanks
 
-# Converters have modules beside them.
-sys.path.append(str(Path(__file__).parents[1] / "tools" / "model_converters"))
+# Some tools have modules beside them.
+TOOLS = Path(__file__).parents[1] / "tools"
+sys.path += [str(TOOLS / folder) for folder in ("analysis_tools", "model_converters")]
 # Contracts hold assertions but are no test files; without this their failures show no values.
 pytest.register_assert_rewrite(
     "tests.classification.contract",
@@ -27,7 +28,7 @@ pytest.register_assert_rewrite(
     "tests.methods.loss_contract",
     "tests.scores.contract",
     "tests.scores.fitted_contract",
-    "tests.tools.representation_case",
+    "tests.tools.representation.case",
 )
 
 

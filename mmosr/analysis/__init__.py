@@ -8,26 +8,16 @@ from .clusters import (
     intra_class_distance,
     nearest_centre,
 )
-from .figures import compute_figures
 from .interpolation import interpolate, path_length, sample_pairs
 from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm, to_norm
-from .measurements import NormSettings
-from .report import write_report
-from .representation import CENTRES, RECORD, Measured, Settings, measure
 from .spaces import SPACES, UNITS, input_scale, space_function
 
 __all__ = [
-    "CENTRES",
-    "RECORD",
     "SPACES",
     "UNITS",
-    "Measured",
     "NormEstimate",
-    "NormSettings",
-    "Settings",
     "bhattacharyya_coefficient",
     "class_mean_distance",
-    "compute_figures",
     "davies_bouldin",
     "exact_squared_norm",
     "hutchinson_squared_norm",
@@ -35,11 +25,9 @@ __all__ = [
     "inter_class_distance",
     "interpolate",
     "intra_class_distance",
-    "measure",
     "nearest_centre",
     "path_length",
     "sample_pairs",
     "space_function",
     "to_norm",
-    "write_report",
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from types import ModuleType
 
 import numpy as np
+from scipy.spatial.distance import cdist, pdist
+from sklearn.metrics import davies_bouldin_score
 
 from mmosr.utils import InputError
 
@@ -25,11 +25,10 @@ def davies_bouldin(embedding: np.ndarray, labels: np.ndarray) -> float:
         embedding: ``(N, D)``, of known images.
         labels: ``(N,)``, at least two different ones, and fewer than N.
     """
-    metrics = load_sklearn("metrics")
     # Means of equal rows may differ in their last digits.
     if _between_means(embedding, labels).min() <= 1e-12 * np.abs(embedding).max():
         return math.inf
-    return float(metrics.davies_bouldin_score(embedding.astype(np.float64), labels))
+    return float(davies_bouldin_score(embedding.astype(np.float64), labels))
 
 
 def inter_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
@@ -42,8 +41,6 @@ def inter_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
         embedding: ``(N, D)``, of known images.
         labels: ``(N,)``, at least two different ones.
     """
-    from scipy.spatial.distance import cdist
-
     _need_classes(labels)
     embedding = embedding.astype(np.float64)
     classes, index = np.unique(labels, return_inverse=True)
@@ -72,8 +69,6 @@ def class_mean_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
 
 def nearest_centre(embedding: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Euclidean distance to the closest of ``(C, D)`` centres and its number, each ``(N,)``."""
-    from scipy.spatial.distance import cdist
-
     distances = cdist(embedding.astype(np.float64), centres.astype(np.float64))
     return distances.min(1), distances.argmin(1)
 
@@ -136,26 +131,9 @@ def _equal_parts(first: np.ndarray, second: np.ndarray, bins: int) -> np.ndarray
 
 def _between_means(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Distances between the means of the classes, one for each pair."""
-    from scipy.spatial.distance import pdist
-
     _need_classes(labels)
     means = [embedding[labels == label].astype(np.float64).mean(0) for label in np.unique(labels)]
     return pdist(np.stack(means))
-
-
-def load_sklearn(module: str) -> ModuleType:
-    """A module of scikit-learn.
-
-    Raises:
-        InputError: It is not installed.
-    """
-    try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError as error:
-        raise InputError(
-            "this analysis needs scikit-learn, which cannot be imported: "
-            "pip install -r requirements/runtime.txt"
-        ) from error
 
 
 def _need_classes(labels: np.ndarray) -> None:

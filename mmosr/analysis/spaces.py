@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from mmosr.classification import OpenSetImageClassifier
@@ -90,20 +89,3 @@ def own_centres(model: OpenSetImageClassifier, space: str) -> Tensor | None:
         return classifier.anchors
     classifier.require_fitted("the anchors")
     return classifier.reestimated_anchors
-
-
-def network_inputs(model: OpenSetImageClassifier, images: list[Tensor]) -> Tensor:
-    """Preprocessed images ``(N, 3, H, W)`` of one size, on the device of the model.
-
-    Raises:
-        InputError: Images of different sizes.
-    """
-    sizes = {tuple(image.shape) for image in images}
-    if len(sizes) > 1:
-        shown = " and ".join(str(size) for size in sorted(sizes)[:2])
-        raise InputError(
-            f"images of sizes {shown}, and lines between images need one size: add a resize or a "
-            "crop to the test pipeline"
-        )
-    with torch.no_grad():
-        return model.data_preprocessor({"inputs": images}, False)["inputs"]

@@ -2,11 +2,9 @@
 
 from mmosr.config.loading import load_config
 
-from .export import ExportReport, ExportSettings, export_heatmaps
-from .export_files import describe_run
-from .image_inference import ImageAnomalyResult, ImageInferencer
+from .export import ExportReport, ExportSettings, describe_run, export_heatmaps
 from .image_list import find_images
-from .inference import AnomalyInferencer, AnomalyResult
+from .inference import AnomalyInferencer, AnomalyResult, ImageAnomalyResult, ImageInferencer
 from .loading import Loaded, init_model, load
 from .score_table import ScoreTable, score_images
 

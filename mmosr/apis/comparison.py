@@ -23,7 +23,7 @@ from mmosr.config.loading import load_config
 from mmosr.runs.progress import progress
 from mmosr.runs.tables import log_console, terminal_table, write_csv
 from mmosr.utils import UNKNOWN_LABEL
-from mmosr.visualization import Frame, draw_frames, draw_labels, score_range
+from mmosr.visualization import Frame, draw_frames, draw_labels, score_range, write_figure
 
 from .inference import AnomalyInferencer
 from .loading import load
@@ -145,7 +145,8 @@ def draw_sheet(comparison: Comparison, path: str | os.PathLike, title: str) -> N
     """
     frames = comparison.frames
     value_range = score_range(lambda: (frame.score for frame in frames), SHEET_PERCENTILES)
-    draw_frames(frames, path, title, value_range, columns=SHEET_COLUMNS, zoom=2)
+    figure = draw_frames(frames, title, value_range, columns=SHEET_COLUMNS, zoom=2)
+    write_figure(figure, path)
 
 
 @torch.no_grad()

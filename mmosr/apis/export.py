@@ -1,20 +1,33 @@
 """Export of anomaly heatmaps: raw maps first, then all pictures with one colour range."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
+
 from mmosr.runs.batches import cut
 from mmosr.runs.progress import progress
-from mmosr.runs.record import write_json
+from mmosr.runs.record import check_resumable, read_json, write_json
 from mmosr.utils import InputError
 from mmosr.version import __version__
 from mmosr.visualization import HeatmapStyle, ImageItem, check_range, draw_pictures, maps_range
-from mmosr.visualization.pictures import PERCENTILES
+from mmosr.visualization.pictures import (
+    PERCENTILES,
+    output_path,
+    read_labels,
+    write_picture,
+    write_score,
+)
 
-from .export_files import RECORD, forget, is_complete, recorded_sources, write_maps
-from .inference import AnomalyInferencer, Inferencer
+from .inference import AnomalyInferencer, AnomalyResult, Inferencer
+from .loading import Loaded
+
+OUTPUTS = ("score.npy", "pred.png", "heatmap.png", "overlay.png", "pred_color.png")
+RECORD = "export.json"
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def export_heatmaps(
         inferencer: Gives the maps.
         items: From :func:`~mmosr.apis.find_images`.
         settings: What to export and how.
-        run: From :func:`~mmosr.apis.export_files.describe_run`.
+        run: From :func:`~mmosr.apis.describe_run`.
 
     Raises:
         InputError: A resumed run differs from the recorded one, or the palette is missing.
@@ -124,15 +137,15 @@ def _palette(model) -> list:
 def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -> set[ImageItem]:
     """Remove what this run must not take for its own, record it, and return what is done."""
     out_dir = settings.out_dir
-    known = recorded_sources(out_dir, run) if settings.resume else {}
+    known = _recorded_sources(out_dir, run) if settings.resume else {}
     done = {
         item
         for item in items
-        if known.get(item.name) == str(item.source) and is_complete(out_dir, item)
+        if known.get(item.name) == str(item.source) and _is_complete(out_dir, item)
     }
     for item in items:
-        if item not in done:
-            forget(out_dir, item)
+        for kind in OUTPUTS if item not in done else ():
+            output_path(out_dir, item, kind).unlink(missing_ok=True)
     # Recorded only now: whatever the record names is then of this run, also after a kill.
     record = _record(items, settings, run, None)
     write_json(out_dir / RECORD, {**record, "finished": False})
@@ -186,3 +199,42 @@ def predict_readable(
             failed[str(item.source)] = str(error)
     results = inferencer.predict(list(prepared.values()))
     return dict(zip(prepared, results, strict=True)), failed
+
+
+def write_maps(out_dir: Path, item: ImageItem, result: AnomalyResult) -> None:
+    """Write the raw score map and the labels of one image."""
+    write_score(output_path(out_dir, item, "score.npy"), result.score)
+    dtype = np.uint8 if result.num_classes <= 256 else np.uint16
+    write_picture(output_path(out_dir, item, "pred.png"), result.pred.astype(dtype))
+
+
+def _is_complete(out_dir: Path, item: ImageItem) -> bool:
+    """Whether the raw map and the labels of an image are there, whole, and of one size."""
+    try:
+        # Mapping checks the header against the length of the file, without reading it all.
+        score = np.load(output_path(out_dir, item, "score.npy"), mmap_mode="r")
+        labels = read_labels(out_dir, item)
+    except (OSError, ValueError, EOFError, cv2.error):
+        return False
+    return labels is not None and score.dtype == np.float32 and score.shape == labels.shape
+
+
+def describe_run(loaded: Loaded, score: str, source: str) -> dict:
+    """What decides the raw maps of a run; a resumed run must have the same.
+
+    Args:
+        loaded: The model.
+        score: Name of the exported score.
+        source: The input argument.
+    """
+    return {**loaded.identity(), "score": score, "input": os.path.abspath(source)}
+
+
+def _recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
+    """Sources by output name of the export in ``out_dir`` that a run resumes."""
+    path = out_dir / RECORD
+    if not path.is_file():
+        return {}
+    record = read_json(path)
+    check_resumable(path, record.get("run"), run)
+    return record["images"]

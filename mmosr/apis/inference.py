@@ -1,4 +1,4 @@
-"""From a loaded model to anomaly maps of images."""
+"""From a loaded model to anomaly maps and anomaly scores of images."""
 
 import itertools
 import os
@@ -12,9 +12,11 @@ import torch
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.structures import BaseDataElement
 from mmpretrain.models.classifiers import ImageClassifier
+from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from mmosr.classification import OpenSetImageClassifier
 from mmosr.runs.batches import cut, run_by_size
 from mmosr.utils import InputError
 
@@ -37,6 +39,28 @@ class AnomalyResult:
     scores: dict[str, np.ndarray]
     pred: np.ndarray
     num_classes: int
+
+
+@dataclass(frozen=True)
+class ImageAnomalyResult:
+    """What the model says about one image.
+
+    Args:
+        score: The model's first score; larger = more unknown.
+        scores: Every score of the model by name.
+        pred: Label of the most probable known class.
+        class_name: Its name; None where neither checkpoint nor data name the classes.
+        probabilities: (C,) float32, of the known classes.
+        unknown: Whether the first score is above the model's ``reject_threshold``; None without a
+            threshold.
+    """
+
+    score: float
+    scores: dict[str, float]
+    pred: int
+    class_name: str | None
+    probabilities: np.ndarray
+    unknown: bool | None
 
 
 class Inferencer(ABC):
@@ -101,18 +125,12 @@ class Inferencer(ABC):
 
 
 class AnomalyInferencer(Inferencer):
-    """Anomaly maps of images given as paths, arrays or PIL images; results: `AnomalyResult`.
+    """Anomaly maps of images; results: `AnomalyResult`.
 
     Example:
         >>> model = init_model("configs/lgmm_deeplabv3plus_demo.py", "latest.pth")
         >>> for result in AnomalyInferencer(model)(["a.png", "b.png"]):
         ...     print(result.score.shape, result.score.max())
-
-    Args:
-        model: From :func:`~mmosr.apis.load` or :func:`~mmosr.apis.init_model`.
-
-    Raises:
-        InputError: The model gives no anomaly map, or its config has no test pipeline.
     """
 
     @staticmethod
@@ -137,6 +155,47 @@ class AnomalyInferencer(Inferencer):
             scores=scores,
             pred=_to_map(sample.pred_sem_seg.data).astype(np.int64),
             num_classes=sample.seg_logits.data.shape[0],
+        )
+
+
+class ImageInferencer(Inferencer):
+    """Anomaly scores of whole images; results: `ImageAnomalyResult`.
+
+    Example:
+        >>> model = init_model("configs/lgmm_osrcinet_cifar10-6-4.py", "latest.pth")
+        >>> for result in ImageInferencer(model)(["a.png", "b.png"], batch_size=2):
+        ...     print(result.class_name, result.score)
+    """
+
+    def __init__(self, model: nn.Module | Loaded) -> None:
+        super().__init__(model)
+        classes, known = Loaded.of(model).classes, self.model.known_classes
+        if classes is not None and len(classes) != known:
+            raise InputError(
+                f"the model has {known} classes, and checkpoint or test data name "
+                f"{len(classes)}: use the config that the model was trained with"
+            )
+        self.classes = classes
+
+    @staticmethod
+    def check_model(model: nn.Module) -> None:
+        if not isinstance(model, OpenSetImageClassifier):
+            raise InputError(
+                f"model type '{type(model).__name__}' gives no anomaly score of an image: set "
+                "type='mmosr.OpenSetImageClassifier' in the config, or give a score such as msp "
+                "or energy (--scores); tools/export_heatmaps.py is for segmentation models"
+            )
+
+    def to_result(self, sample: DataSample) -> ImageAnomalyResult:
+        pred = int(sample.pred_label)
+        open_set = sample.get("pred_open_set")
+        return ImageAnomalyResult(
+            score=float(sample.anomaly_score),
+            scores={name: float(value) for name, value in sample.anomaly_scores.items()},
+            pred=pred,
+            class_name=None if self.classes is None else self.classes[pred],
+            probabilities=sample.pred_score.cpu().numpy(),
+            unknown=None if open_set is None else int(open_set) < 0,
         )
 
 

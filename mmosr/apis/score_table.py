@@ -14,7 +14,7 @@ from mmosr.runs.tables import write_csv
 from mmosr.visualization import ImageItem
 
 from .export import predict_readable
-from .image_inference import ImageAnomalyResult, ImageInferencer
+from .inference import ImageAnomalyResult, ImageInferencer
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def score_images(
         inferencer: Gives the scores.
         items: From :func:`~mmosr.apis.find_images`.
         out: The CSV file.
-        run: From :func:`~mmosr.apis.export_files.describe_run`.
+        run: From :func:`~mmosr.apis.describe_run`.
         batch_size: Images that go through the network together when their sizes are equal.
         resume: Go on with an interrupted run.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mmosr.runs.tables import terminal_table
 from mmosr.utils import InputError
 
 from .export import ExportReport
@@ -25,15 +26,13 @@ def report_export(result: ExportReport, total: int, out_dir: Path) -> None:
     Raises:
         InputError: Some images failed.
     """
-    _name_failed(result.failed)
-    for source in result.not_finite:
-        print(f"warning: '{source}' has scores that are NaN or infinite", file=sys.stderr)
-    bounds = (
-        "per image" if result.value_range is None else "{:g} to {:g}".format(*result.value_range)
-    )
-    end = f", colour range {bounds}" if result.written else ""
-    print(f"{result.written} of {total} images exported to {out_dir}{end}")
-    _refuse_failed(result.failed, total)
+    with _failures(result.failed, total):
+        for source in result.not_finite:
+            print(f"warning: '{source}' has scores that are NaN or infinite", file=sys.stderr)
+        limits = result.value_range
+        bounds = "per image" if limits is None else "{:g} to {:g}".format(*limits)
+        end = f", colour range {bounds}" if result.written else ""
+        print(f"{result.written} of {total} images exported to {out_dir}{end}")
 
 
 def report_scores(table: ScoreTable, score: str, total: int, out: Path) -> None:
@@ -42,20 +41,18 @@ def report_scores(table: ScoreTable, score: str, total: int, out: Path) -> None:
     Raises:
         InputError: Some images failed.
     """
-    _name_failed(table.failed)
-    ranked = sorted(table.rows, key=lambda row: -row[score])
-    if ranked:
-        Console().print(_ranking(ranked, score))
-    if any("unknown" in row for row in ranked):
-        print(f"{sum(row['unknown'] for row in ranked)} of {len(ranked)} images are unknown")
-    print(f"{len(ranked)} of {total} images scored: {out}")
-    _refuse_failed(table.failed, total)
+    with _failures(table.failed, total):
+        ranked = sorted(table.rows, key=lambda row: -row[score])
+        if ranked:
+            Console().print(_ranking(ranked, score))
+        if any("unknown" in row for row in ranked):
+            print(f"{sum(row['unknown'] for row in ranked)} of {len(ranked)} images are unknown")
+        print(f"{len(ranked)} of {total} images scored: {out}")
 
 
 def _ranking(ranked: list[dict], score: str) -> Table:
-    shown = Table(title=f"by {score}, most unknown first", box=box.SIMPLE_HEAD, show_edge=False)
+    shown = terminal_table(["image"], title=f"by {score}, most unknown first")
     names = [name for name in ranked[0] if name != "image"]
-    shown.add_column("image", overflow="fold")
     for name in names:
         shown.add_column(name)
     head, tail = ranked[:_SHOWN], ranked[_SHOWN:][-_SHOWN:]
@@ -70,13 +67,13 @@ def _cell(value: object) -> str:
     return f"{value:.5g}" if isinstance(value, float) else escape(str(value))
 
 
-def _name_failed(failed: Mapping[str, str]) -> None:
+@contextmanager
+def _failures(failed: Mapping[str, str], total: int) -> Iterator[None]:
+    """Name the images that failed; after everything else, end with their number."""
     for source, reason in failed.items():
         # The reason of an unreadable image already names it.
         named = reason if source in reason else f"image '{source}': {reason}"
         print(f"failed: {named}", file=sys.stderr)
-
-
-def _refuse_failed(failed: Mapping[str, str], total: int) -> None:
+    yield
     if failed:
         raise InputError(f"{len(failed)} of {total} images failed, see above")

@@ -1,11 +1,13 @@
 """Reading a config, checking it, and fitting it to the machine.
 
 Once this package is imported, ``_base_ = "mmosr::NAME.py"`` names a config of mmosr wherever
-mmengine reads one.
+mmengine reads one, and ``mmseg::`` those of whichever distribution of mmseg is installed.
 """
 
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 
+from mmosr.utils.environment import installed_version
 from mmosr.utils.resources import SCHEME, find_config
 
 _find_base = Config._get_cfg_path
@@ -21,3 +23,7 @@ def _find_own_base(path: str, file: str) -> tuple[str, str | None]:
 
 
 Config._get_cfg_path = staticmethod(_find_own_base)
+for _module, _original in (("mmseg", "mmsegmentation"), ("mmpretrain", "mmpretrain")):
+    _renamed = f"onedl-{_original}"
+    if installed_version(_original) is None and installed_version(_renamed) is not None:
+        MODULE2PACKAGE[_module] = _renamed

@@ -1,4 +1,4 @@
-"""Checks of a config, before anything is built from it."""
+"""Checks of a whole config, before anything is built from it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_has(cfg: Config, keys: Sequence[str], purpose: str) -> None:
     """Check that a config has what a tool needs.
 
     Args:
-        cfg: The whole config.
+        cfg: The config.
         keys: Keys at the top, such as ``'test_dataloader'``.
         purpose: What they are for: ``'test'``.
 
@@ -40,21 +40,13 @@ def check_has(cfg: Config, keys: Sequence[str], purpose: str) -> None:
 
 
 def check_trainable(cfg: Config) -> None:
-    """Check that there is something to train, besides the data, and that it ends.
-
-    Raises:
-        InputError: See :func:`check_has` and :func:`check_ends`.
-    """
+    """:func:`check_has` of what is needed to train, besides the data, and :func:`check_ends`."""
     check_has(cfg, ("model", "train_cfg", "optim_wrapper"), "train")
     check_ends(cfg)
 
 
 def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """Check that the image folders of some data loaders exist.
-
-    Args:
-        cfg: The whole config.
-        loaders: Keys such as ``'train_dataloader'``.
 
     Raises:
         InputError: Naming the folder that is missing.
@@ -74,9 +66,6 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
 
 def check_ends(cfg: Mapping[str, Any]) -> None:
     """Check that an epoch ends where training counts epochs.
-
-    Args:
-        cfg: The whole config.
 
     Raises:
         InputError: ``train_dataloader`` draws without an end.
@@ -104,9 +93,6 @@ def check_training_data(cfg: Mapping[str, Any]) -> None:
 
     The images may all be of known classes: test images in training make any figure worthless.
 
-    Args:
-        cfg: The whole config.
-
     Raises:
         InputError: Naming the part of ``train_dataloader`` that has ``role='test'`` or is of
             unknown images.
@@ -115,11 +101,7 @@ def check_training_data(cfg: Mapping[str, Any]) -> None:
 
 
 def check_threshold_data(cfg: Mapping[str, Any]) -> None:
-    """The same for validation data from which the threshold of a test is taken.
-
-    Raises:
-        InputError: Naming the part of ``val_dataloader``.
-    """
+    """The same for ``val_dataloader``, from which the threshold of a test is taken."""
     _check(cfg, "val", "a threshold must not be chosen on the test")
 
 
@@ -129,9 +111,6 @@ def check_folders(cfg: Mapping[str, Any]) -> None:
     Of image folders the config alone says which is the test; other hosts choose their files by the
     role. Nothing is read from the disk: see :func:`~mmosr.datasets.shared_images.check_apart` for
     images that two folders share.
-
-    Args:
-        cfg: The whole config.
 
     Raises:
         InputError: Naming the parts of ``train_dataloader`` and ``test_dataloader``.

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.config import utils as config_utils
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from mmosr.utils.environment import installed_version
 from mmosr.utils.errors import InputError
 from mmosr.utils.resources import find_config
 
@@ -27,10 +25,6 @@ _TOP_LEVEL_KEYS = _RUNNER_KEYS | {
     "tta_model",
     "tta_pipeline",
     "fit_dataloader",
-}
-_RENAMED = {
-    "mmseg": ("mmsegmentation", "onedl-mmsegmentation"),
-    "mmpretrain": ("mmpretrain", "onedl-mmpretrain"),
 }
 
 
@@ -58,13 +52,17 @@ def read_config(path: str | os.PathLike) -> Config:
     path = find_config(path)
     if not path.is_file():
         raise InputError(f"config {path} does not exist")
-    find_renamed_packages()
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # a config file is Python code: anything can be raised
         text = " ".join(str(error).split())
         raise InputError(f"config {path} cannot be read: {type(error).__name__}: {text}") from error
-    _check_top_level(cfg, path)
+    for key in cfg:
+        if close := _misspelt(key):
+            raise InputError(
+                f"config {path}: unknown key '{key}', which would have no effect; "
+                f"did you mean '{close}'?"
+            )
     return cfg
 
 
@@ -90,27 +88,13 @@ def set_data_preprocessor(cfg: Config) -> None:
         cfg.model.setdefault("data_preprocessor", copy.deepcopy(cfg.data_preprocessor))
 
 
-def find_renamed_packages() -> None:
-    """Let ``'mmseg::...'`` in configs resolve when only the renamed distribution is installed."""
-    for module, (original, renamed) in _RENAMED.items():
-        if installed_version(original) is None and installed_version(renamed) is not None:
-            config_utils.MODULE2PACKAGE[module] = renamed
-
-
 def load_run_config(
     path: str | os.PathLike,
     cfg_options: Mapping[str, Any] | None = None,
     work_dir: str | None = None,
     launcher: str = "none",
 ) -> Config:
-    """The config of a training, a test or a fit, as :func:`load_config`, and how it is run.
-
-    Args:
-        path: The config file.
-        cfg_options: Dotted keys and their values.
-        work_dir: Folder of logs and checkpoints, see :func:`default_work_dir`.
-        launcher: What has started the processes, as mmengine names it.
-    """
+    """The config of :func:`load_config` for a runner: with ``work_dir`` and ``launcher``."""
     cfg = load_config(path, cfg_options)
     cfg.launcher, cfg.work_dir = launcher, work_dir or default_work_dir(cfg)
     return cfg
@@ -124,16 +108,6 @@ def default_work_dir(cfg: Config) -> str:
 def set_scope(cfg: Config, default: str = "mmseg") -> None:
     """Let names be looked up in the ``default_scope`` of a config."""
     init_default_scope(cfg.get("default_scope") or default)
-
-
-def _check_top_level(cfg: Config, path: str | os.PathLike) -> None:
-    for key in cfg:
-        close = _misspelt(key)
-        if close:
-            raise InputError(
-                f"config {path}: unknown key '{key}', which would have no effect; "
-                f"did you mean '{close}'?"
-            )
 
 
 def _misspelt(key: str) -> str | None:

@@ -37,11 +37,7 @@ def find_test_dataset(cfg: Config) -> dict:
 
 
 def inference_pipeline(cfg: Config) -> list[dict]:
-    """The config's test pipeline without the steps that load labels.
-
-    Raises:
-        InputError: The config has no test pipeline.
-    """
+    """The steps of :func:`find_test_pipeline` without those that load labels."""
     return [step for step in find_test_pipeline(cfg) if not loads_labels(step)]
 
 
@@ -62,11 +58,6 @@ def labelled_pipeline(steps: Sequence[Mapping]) -> list[dict]:
 def loads_labels(step: Mapping) -> bool:
     """Whether a step of a pipeline loads labels."""
     return bare_name(step["type"]).endswith("Annotations")
-
-
-def packs_image_labels(step: Mapping) -> bool:
-    """Whether a step packs the label of an image, which the data set itself gives (mmpretrain)."""
-    return bare_name(step["type"]) == "PackInputs"
 
 
 def fit_dataloader(cfg: Config, split: str = "train") -> dict:
@@ -101,7 +92,8 @@ def fit_dataloader(cfg: Config, split: str = "train") -> dict:
                 f"{split}_dataloader"
             )
         steps = find_test_pipeline(cfg)
-        if not any(loads_labels(step) or packs_image_labels(step) for step in steps):
+        # PackInputs packs labels that a data set of mmpretrain itself gives.
+        if not any(loads_labels(s) or bare_name(s["type"]) == "PackInputs" for s in steps):
             raise InputError(
                 "statistics are fitted on labelled images, and the test pipeline of the config "
                 "loads no labels: add LoadAnnotations to it, or set fit_dataloader"

@@ -12,6 +12,7 @@ from mmseg.datasets import BaseSegDataset
 
 from mmosr.registry import DATASETS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils.errors import some
 
 KNOWN_LABEL = 0
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
@@ -239,11 +240,6 @@ def find_images(folder: Path, ending: str = "") -> dict[str, list[Path]]:
             key = name[: -len(ending + path.suffix)]
             images.setdefault(key, []).append(path)
     return images
-
-
-def some(names: Sequence[str], count: int = 3) -> str:
-    """The first names, and whether there are more."""
-    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def _walk(folder: Path) -> list[Path]:

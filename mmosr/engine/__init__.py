@@ -5,8 +5,7 @@ from .channels_last import ChannelsLastHook
 from .fit import fit_statistics
 from .fit_hook import FitHook
 from .joint_optimizer import JointOptimizer
-from .mixture_optimizer import MixtureOptimWrapperConstructor
-from .optimizer_check import check_optimizer
+from .mixture_optimizer import MixtureOptimWrapperConstructor, check_optimizer
 from .seed_hook import StepSeedHook
 from .visualization_hook import AnomalyVisualizationHook
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
+
+from mmosr.utils.errors import some
 
 
 @dataclass
@@ -70,8 +73,7 @@ def differences(model: nn.Module, state: OrderedDict[str, Any]) -> str:
         "unexpected": arrival.unexpected,
         "of another shape": arrival.reshaped,
     }
-    found = [f"{len(keys)} {kind} ({some(keys)})" for kind, keys in kinds.items() if keys]
-    return ", ".join(found + [failure] * bool(failure))
+    return ", ".join(in_words(kinds) + [failure] * bool(failure))
 
 
 def failure_reason(error: Exception) -> str:
@@ -80,9 +82,9 @@ def failure_reason(error: Exception) -> str:
     return f"not converted by the model ({type(error).__name__}: {reason})"
 
 
-def some(keys: list[str]) -> str:
-    """The first of some keys, for a message."""
-    return ", ".join(keys[:2]) + (", ..." if len(keys) > 2 else "")
+def in_words(kinds: Mapping[str, Sequence[str]]) -> list[str]:
+    """Number of keys and the first of each kind, without the kinds that have none."""
+    return [f"{len(keys)} {kind} ({some(keys, 2)})" for kind, keys in kinds.items() if keys]
 
 
 def arrive(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:

@@ -188,16 +188,7 @@ def load_checkpoint_strict(
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], name: str | os.PathLike) -> None:
-    """Load the weights in the content of a checkpoint file.
-
-    Args:
-        model: See :func:`load_checkpoint_strict`.
-        checkpoint: Content of a checkpoint file.
-        name: What to call the checkpoint in an error.
-
-    Raises:
-        InputError: See :func:`check_fits`. The model is then unchanged.
-    """
+    """Load weights that pass :func:`check_fits`; else the model stays unchanged."""
     # Not strict: what the model takes out of the state dict itself would count as missing.
     unwrap(model).load_state_dict(check_fits(model, checkpoint, name), strict=False)
 
@@ -206,10 +197,6 @@ def load_statistics(model: nn.Module, checkpoint: dict[str, Any]) -> None:
     """Give the fitted statistics in a checkpoint to the scores of a model that need them.
 
     Scores without statistics in the checkpoint stay unfitted, and say so when they are used.
-
-    Args:
-        model: May be wrapped for distribution or test-time augmentation.
-        checkpoint: Content of a checkpoint file.
 
     Raises:
         InputError: The statistics are of another score or another number of classes or features.
@@ -252,10 +239,6 @@ def weights_of(
     checkpoint: dict[str, Any], name: str | os.PathLike
 ) -> OrderedDict[str, torch.Tensor]:
     """The weights in a checkpoint, without the prefix of a distributed wrapper.
-
-    Args:
-        checkpoint: Content of a checkpoint file: one of mmengine, or a bare ``state_dict``.
-        name: What to call the checkpoint in an error.
 
     Raises:
         InputError: There are none.

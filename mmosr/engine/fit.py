@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object, broadcast, get_world_size
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmosr.config.checks import check_data
+from mmosr.config.pipelines import fit_dataloader
 from mmosr.runs.batches import run_by_size
 from mmosr.runs.ranks import together
 from mmosr.scores import Fitted
@@ -34,6 +37,16 @@ def fittable_parts(model: nn.Module) -> dict[str, Fitted]:
     return model.fitted_parts() if hasattr(model, "fitted_parts") else {}
 
 
+def fit_loaders(runner: Runner, parts: Iterable[Fitted]) -> dict[str, DataLoader]:
+    """A data loader for each split that some parts are fitted on."""
+    loaders = {}
+    for split in {part.fit_split for part in parts}:
+        config, key = fit_dataloader(runner.cfg, split), f"{split}_dataloader"
+        check_data({key: config}, [key])
+        loaders[split] = runner.build_dataloader(config, seed=runner.seed)
+    return loaders
+
+
 def fit_statistics(
     model: nn.Module, loaders: Mapping[str, DataLoader], names: Iterable[str] | None = None
 ) -> list[str]:
@@ -47,8 +60,7 @@ def fit_statistics(
 
     Args:
         model: May be wrapped for distribution or test-time augmentation.
-        loaders: Data loader of each split that is needed, see
-            :func:`~mmosr.config.pipelines.fit_dataloader`.
+        loaders: Data loader of each split that is needed, from :func:`fit_loaders`.
         names: Keys of ``ScoredModel.fitted_parts``; default: all.
 
     Returns:

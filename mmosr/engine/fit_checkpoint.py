@@ -17,10 +17,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
-from mmosr.config.checks import check_data
 from mmosr.config.loading import set_scope
 from mmosr.config.machine import fit_to_machine
-from mmosr.config.pipelines import fit_dataloader
 from mmosr.registry import SCORES
 from mmosr.runs.files import atomic_write
 from mmosr.scored_model import set_scores
@@ -28,7 +26,7 @@ from mmosr.scores import FittedScore
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
-from .fit import CLASSIFIER, fit_statistics, fittable_parts
+from .fit import CLASSIFIER, fit_loaders, fit_statistics, fittable_parts
 from .packaged_weights import SUFFIX, checkpoint_file, is_packaged
 
 # What the runner takes from the config besides the model; it gets no loop.
@@ -86,12 +84,12 @@ def fit_checkpoint(
     runner = Runner(model=cfg.model, work_dir=cfg.work_dir, cfg=cfg, **options)
     model = unwrap(runner.model)
     names = load_to_fit(model, content, _choose_parts(model, scores), checkpoint)
-    error = None
+    error, parts = None, fittable_parts(model)
     try:
-        fit_statistics(model, _build_loaders(runner, cfg, names), names)
+        loaders = fit_loaders(runner, [parts[name] for name in names])
+        fit_statistics(model, loaders, names)
     except Exception as failure:  # for the caller, once what was fitted is written
         error = failure
-    parts = fittable_parts(model)
     fitted = [name for name in names if parts[name].fitted]
     if error is not None:
         scores = [
@@ -154,17 +152,6 @@ def _choose_parts(model: nn.Module, scores: Sequence[str] | None) -> list[str]:
             )
         chosen.append(name if name in fittable else CLASSIFIER)
     return list(dict.fromkeys(chosen))
-
-
-def _build_loaders(runner: Runner, cfg: Config, names: Sequence[str]) -> dict:
-    """A data loader for each split that some statistics are fitted on."""
-    parts = fittable_parts(runner.model)
-    loaders = {}
-    for split in {parts[name].fit_split for name in names}:
-        config = fit_dataloader(cfg, split)
-        check_data({f"{split}_dataloader": config}, [f"{split}_dataloader"])
-        loaders[split] = runner.build_dataloader(config, seed=runner.seed)
-    return loaders
 
 
 def _fitted_copy(content: dict, model: nn.Module, names: Sequence[str]) -> dict:

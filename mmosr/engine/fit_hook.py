@@ -1,5 +1,6 @@
 """Fitting statistics while a model is trained, so that they are saved with its weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.config import Config
@@ -8,12 +9,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmosr.config.lookup import find_hook
-from mmosr.config.pipelines import fit_dataloader
 from mmosr.registry import HOOKS
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
-from .fit import fit_statistics, fittable_parts, keep_random_state
+from .fit import fit_loaders, fit_statistics, fittable_parts, keep_random_state
 
 
 @HOOKS.register_module()
@@ -58,9 +58,7 @@ class FitHook(Hook):
             )
         # Built here so that wrong settings show now, and not at the first checkpoint.
         with keep_random_state():
-            for split in {part.fit_split for part in parts.values()}:
-                loader = fit_dataloader(runner.cfg, split)
-                self._loaders[split] = runner.build_dataloader(loader, seed=runner.seed)
+            self._loaders = fit_loaders(runner, parts.values())
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         if not self._stale:
@@ -70,24 +68,10 @@ class FitHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        if any(
-            self.every_n_train_iters(runner, hook.interval, hook.save_begin)
-            and self.every_n_train_iters(runner, self.interval)
-            or hook.save_last
-            and self.is_last_train_iter(runner)
-            for hook in _checkpoint_hooks(runner, by_epoch=False)
-        ):
-            self._fit(runner)
+        self._fit_if_saved(runner, False, self.every_n_train_iters, self.is_last_train_iter)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if any(
-            self.every_n_epochs(runner, hook.interval, hook.save_begin)
-            and self.every_n_epochs(runner, self.interval)
-            or hook.save_last
-            and self.is_last_train_epoch(runner)
-            for hook in _checkpoint_hooks(runner, by_epoch=True)
-        ):
-            self._fit(runner)
+        self._fit_if_saved(runner, True, self.every_n_epochs, self.is_last_train_epoch)
 
     def before_val(self, runner: Runner) -> None:
         self._fit(runner)
@@ -106,6 +90,20 @@ class FitHook(Hook):
             # Weights for fine-tuning may be of other classes. A score says that it is unfitted.
             runner.logger.warning(str(error))
 
+    def _fit_if_saved(
+        self, runner: Runner, by_epoch: bool, every: Callable[..., bool], is_last: Callable
+    ) -> None:
+        """Fit where a checkpoint is written after this iteration or epoch."""
+        if any(
+            every(runner, hook.interval, hook.save_begin)
+            and every(runner, self.interval)
+            or hook.save_last
+            and is_last(runner)
+            for hook in runner.hooks
+            if isinstance(hook, CheckpointHook) and hook.by_epoch == by_epoch
+        ):
+            self._fit(runner)
+
     def _fit(self, runner: Runner) -> None:
         """Fit unless the statistics are those of the present weights."""
         if self._stale and self._loaders:
@@ -118,14 +116,6 @@ def add_fit_hook(cfg: Config, **options: Any) -> None:
     if find_hook(cfg, FitHook) is None:
         hook = dict(type="mmosr.FitHook", **options)
         cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]
-
-
-def _checkpoint_hooks(runner: Runner, by_epoch: bool) -> list[CheckpointHook]:
-    return [
-        hook
-        for hook in runner.hooks
-        if isinstance(hook, CheckpointHook) and hook.by_epoch == by_epoch
-    ]
 
 
 def _forget(model: nn.Module) -> None:

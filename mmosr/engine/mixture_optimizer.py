@@ -1,14 +1,18 @@
-"""An optimiser of its own for the Gaussian mixture, beside the encoder's."""
+"""An optimiser of its own for the Gaussian mixture, beside the encoder's, and its check."""
 
 import copy
-from collections.abc import ItemsView, Iterator, Sequence
+import difflib
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as HOST_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPERS, OPTIMIZERS, Registry
 from torch import nn
 
+from mmosr.config.lookup import registered_class
 from mmosr.methods import GaussianMixture
 from mmosr.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmosr.utils import InputError
@@ -16,6 +20,12 @@ from mmosr.utils import InputError
 from .joint_optimizer import JointOptimizer
 
 DEFAULT = "DefaultOptimWrapperConstructor"
+_NAMES = {
+    "optimizer": OPTIMIZERS,
+    "mixture": OPTIMIZERS,
+    "constructor": HOST_CONSTRUCTORS,
+    "encoder_constructor": HOST_CONSTRUCTORS,
+}
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -87,6 +97,47 @@ class MixtureOptimWrapperConstructor:
                 "the key"
             )
         return wrapper
+
+
+def check_optimizer(cfg: Config, model: nn.Module) -> None:
+    """Check that the optimizers exist and that a Gaussian mixture gets one of its own.
+
+    Call it once the scope is set in which names are looked up, as a runner does.
+
+    Args:
+        cfg: Its ``optim_wrapper`` counts.
+        model: Built from it, wrapped or not.
+
+    Raises:
+        InputError: No optimizer or constructor has a name that ``optim_wrapper`` gives, or the
+            model holds a mixture (L-GMM) that would be trained with the encoder's optimizer.
+    """
+    wrapper = cfg.get("optim_wrapper") or {}
+    kinds = {key: _named(wrapper, key, registry) for key, registry in _NAMES.items()}
+    own = kinds["constructor"]
+    if not mixtures_of(model) or (
+        own is not None and issubclass(own, MixtureOptimWrapperConstructor)
+    ):
+        return
+    present = wrapper.get("constructor")
+    encoder = f', encoder_constructor="{present}"' if isinstance(present, str) else ""
+    raise InputError(
+        "the mixture of L-GMM would be trained with the encoder's optimizer: set "
+        f'optim_wrapper=dict(constructor="mmosr.{MixtureOptimWrapperConstructor.__name__}"'
+        f"{encoder}), whose key mixture is the mixture's own optimizer, Adam by default"
+    )
+
+
+def _named(wrapper: Mapping, key: str, registry: Registry) -> type | None:
+    """What a key of ``optim_wrapper`` names, None where it is not given."""
+    kind = wrapper.get(key)
+    kind = kind.get("type") if isinstance(kind, Mapping) else kind
+    found = registered_class(registry, kind, None)
+    if found is None and isinstance(kind, str):
+        close = difflib.get_close_matches(kind, list(registry.module_dict), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise InputError(f"optim_wrapper.{key}: no {registry.name} '{kind}'{hint}")
+    return found
 
 
 def mixtures_of(model: nn.Module) -> list[GaussianMixture]:

@@ -72,7 +72,10 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             strings = file.metadata() or {}
             state = OrderedDict((key, _widen(file.get_tensor(key))) for key in file.keys())
-        meta, versions = _meta(strings), _parse(strings, VERSIONS)
+        meta: dict[str, Any] = {key: strings[key] for key in (SOURCE,) if key in strings}
+        if DATASET_META in strings:
+            meta[DATASET_META] = _parse(strings, DATASET_META)
+        versions = _parse(strings, VERSIONS)
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a checkpoint, or is damaged ({reason})") from error
@@ -84,13 +87,6 @@ def read_safetensors(path: Path) -> dict[str, Any]:
 def _widen(value: Tensor) -> Tensor:
     # A copy in any case: the tensor lies in the mapped file, which may change.
     return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value.clone()
-
-
-def _meta(strings: Mapping[str, str]) -> dict[str, Any]:
-    meta: dict[str, Any] = {key: strings[key] for key in (SOURCE,) if key in strings}
-    if DATASET_META in strings:
-        meta[DATASET_META] = _parse(strings, DATASET_META)
-    return meta
 
 
 def _parse(strings: Mapping[str, str], key: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from mmosr.config.checks import (
 from mmosr.config.machine import enable_amp, fit_to_machine
 
 from .checkpoint import check_safe
-from .optimizer_check import check_optimizer
+from .mixture_optimizer import check_optimizer
 from .starting_weights import prepare_start
 
 LAST = "auto"

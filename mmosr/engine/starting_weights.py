@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mmosr.utils import InputError
 
-from .arriving_weights import Arrival, arrive, failure_reason, some
+from .arriving_weights import Arrival, arrive, failure_reason, in_words
 from .checkpoint import check_safe, unwrap, weights_of
 
 # Of the values of all parameters: less fits by chance, such as the norms of another network.
@@ -32,8 +32,8 @@ def prepare_start(runner: Runner, cfg: Config, trust: bool = False) -> None:
     every weight must fit, and the state of the training must be there.
 
     Args:
-        runner: Built from ``cfg``.
-        cfg: The whole config.
+        runner: Built from ``cfg``, the whole config.
+        cfg: Names the checkpoint.
         trust: See :func:`~mmosr.engine.checkpoint.read_checkpoint`.
 
     Raises:
@@ -126,7 +126,9 @@ def describe_start(
             f"load_from={name} is of another model: {failure_reason(error)}"
         ) from error
     line = ", ".join(_parts(arrival, list(zip(given, state, strict=True))))
-    if _share(model, arrival.taken) < LEAST_SHARE:
+    sizes = {key: value.numel() for key, value in model.named_parameters()}
+    taken = sum(sizes.get(key, 0) for key in arrival.taken)
+    if taken < LEAST_SHARE * max(sum(sizes.values()), 1):
         raise InputError(f"load_from={name} is of another model: {line}")
     return f"load_from={name}: {line}"
 
@@ -140,17 +142,9 @@ def _parts(arrival: Arrival, names: list[tuple[str, str]]) -> list[str]:
         "not used": arrival.unexpected,
     }
     kinds = {kind: _without_counters(keys) for kind, keys in kinds.items()}
-    return [f"{len(taken)} of {len(own)} weights taken"] + [
-        f"{len(keys)} {kind} ({some(keys)})" for kind, keys in kinds.items() if keys
-    ]
+    return [f"{len(taken)} of {len(own)} weights taken", *in_words(kinds)]
 
 
 def _without_counters(keys: Collection[str]) -> list[str]:
     """Without what batch norm counts, and makes up where a file does not have it."""
     return [key for key in keys if not key.endswith(".num_batches_tracked")]
-
-
-def _share(model: nn.Module, taken: Collection[str]) -> float:
-    """Share of the values of all parameters that were taken."""
-    sizes = {key: value.numel() for key, value in model.named_parameters()}
-    return sum(sizes.get(key, 0) for key in taken) / max(sum(sizes.values()), 1)

@@ -74,7 +74,9 @@ def testing_runner(
     fit_to_machine(cfg)
     runner = build_runner(cfg)
     check_safe(cfg.load_from, trust, runner.model)
-    if scores and not _gives_anomaly_figures(cfg):
+    # The hosts' own evaluators know the labels alone.
+    hosts = ("mmseg.", "mmpretrain.")
+    if scores and all(kind and kind.__module__.startswith(hosts) for _, kind in _evaluators(cfg)):
         runner.logger.warning(
             "The evaluator gives no figures of the anomaly scores: set "
             "test_evaluator=dict(type='mmosr.OpenSetMetric') in the config, or for images "
@@ -111,13 +113,25 @@ def _set_drawing(cfg: Config, show: bool, show_dir: str | None, wait_time: float
 
 def _set_tta(cfg: Config) -> None:
     """Test several views of an image: those of ``tta_pipeline``, else the image and its mirror."""
+    parts = [part for part in dicts(cfg.test_dataloader.dataset) if part.get("pipeline")]
+    if not parts:
+        raise InputError("--tta needs a pipeline in test_dataloader.dataset, which has none")
     images = cfg.get("default_scope") == "mmpretrain"
     if images and not cfg.get("tta_pipeline"):
-        # As mmpretrain's own tool.
-        for part in _parts_with_pipeline(cfg):
-            part.pipeline = _with_mirrored_view(part.pipeline)
+        flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
+        for part in parts:  # as mmpretrain's own tool
+            *steps, pack = part.pipeline
+            part.pipeline = [*steps, dict(type="TestTimeAug", transforms=[flips, [pack]])]
     else:
-        _set_tta_pipeline(cfg)
+        pipeline = _require(cfg, "tta_pipeline", "--tta")
+        if any(part.pipeline != parts[0].pipeline for part in parts):
+            raise InputError(
+                "--tta would put the one tta_pipeline in place of all pipelines of "
+                "test_dataloader.dataset, and these differ: test the parts one at a time, or with "
+                "images leave tta_pipeline out, which adds a mirrored view to each"
+            )
+        for part in parts:
+            part.pipeline = pipeline
     if images and not cfg.get("tta_model"):
         cfg.tta_model = dict(type="AverageClsScoreTTA")
     tta_model = _require(cfg, "tta_model", "--tta")
@@ -128,44 +142,11 @@ def _set_tta(cfg: Config) -> None:
     cfg.model = tta_model
 
 
-def _set_tta_pipeline(cfg: Config) -> None:
-    parts = _parts_with_pipeline(cfg)
-    pipeline = _require(cfg, "tta_pipeline", "--tta")
-    if any(part.pipeline != parts[0].pipeline for part in parts):
-        raise InputError(
-            "--tta would put the one tta_pipeline in place of all pipelines of "
-            "test_dataloader.dataset, and these differ: test the parts one at a time, or with "
-            "images leave tta_pipeline out, which adds a mirrored view to each"
-        )
-    for part in parts:
-        part.pipeline = pipeline
-
-
-def _parts_with_pipeline(cfg: Config) -> list[Any]:
-    parts = [part for part in dicts(cfg.test_dataloader.dataset) if part.get("pipeline")]
-    if not parts:
-        raise InputError("--tta needs a pipeline in test_dataloader.dataset, which has none")
-    return parts
-
-
-def _with_mirrored_view(pipeline: list[dict]) -> list[dict]:
-    """The pipeline with the image and its mirror image in its last step."""
-    *steps, pack = pipeline
-    flips = [dict(type="RandomFlip", prob=0.0), dict(type="RandomFlip", prob=1.0)]
-    return [*steps, dict(type="TestTimeAug", transforms=[flips, [pack]])]
-
-
 def _evaluators(cfg: Config) -> list[tuple[Any, type | None]]:
     """The config of each evaluator, with its class."""
     found = cfg.test_evaluator
     found = found if isinstance(found, (list, tuple)) else [found]
     return [(config, registered_class(METRICS, config["type"], None)) for config in found]
-
-
-def _gives_anomaly_figures(cfg: Config) -> bool:
-    """False where all evaluators are the hosts' own, which know the labels alone."""
-    hosts = ("mmseg.", "mmpretrain.")
-    return not all(kind and kind.__module__.startswith(hosts) for _, kind in _evaluators(cfg))
 
 
 def _set_output(cfg: Config, folder: str) -> None:

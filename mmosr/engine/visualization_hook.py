@@ -13,15 +13,6 @@ from mmosr.registry import HOOKS
 from mmosr.runs.hashes import content_hash
 from mmosr.runs.ranks import from_first
 from mmosr.utils import InputError
-from mmosr.visualization import HeatmapStyle, check_range
-from mmosr.visualization.pictures import (
-    common_folder,
-    draw_pictures,
-    maps_range,
-    name_images,
-    output_path,
-    write_score,
-)
 
 from .checkpoint import unwrap
 
@@ -53,6 +44,8 @@ class AnomalyVisualizationHook(Hook):
         interval: int = 1,
         **style,
     ) -> None:
+        from mmosr.visualization import HeatmapStyle, check_range  # late: matplotlib takes time
+
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.value_range = None if value_range is None else check_range(*value_range)
         self.interval = interval
@@ -67,6 +60,8 @@ class AnomalyVisualizationHook(Hook):
     ) -> None:
         if self.out_dir is None or not self.every_n_inner_iters(batch_idx, self.interval):
             return
+        from mmosr.visualization.pictures import write_score
+
         for sample in outputs:
             if "pred_anomaly" not in sample:
                 raise InputError(
@@ -86,6 +81,9 @@ class AnomalyVisualizationHook(Hook):
             from_first(lambda: self._draw(runner, sources))
 
     def _draw(self, runner, sources: list[Path]) -> None:
+        from mmosr.visualization import common_folder, draw_pictures, maps_range, name_images
+        from mmosr.visualization.pictures import output_path
+
         items = name_images(sources, common_folder(sources))
         for item in items:
             target = output_path(self.out_dir, item, "score.npy")

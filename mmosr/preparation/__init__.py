@@ -1,9 +1,8 @@
 """From a public download to the folder that a data set reads, and what such a folder holds."""
 
-from .check import check_data_set
+from .check import Report, check_data_set, show
+from .plan import Request
 from .recipes import RECIPES, make_plan
-from .report import Report, show
-from .request import Request
 from .writer import Summary, write_plan
 
 __all__ = [

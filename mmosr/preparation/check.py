@@ -5,25 +5,54 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmengine.registry import DATASETS, init_default_scope
 from mmseg.datasets import BaseSegDataset
+from rich import box
 
 from mmosr.config.loading import load_config
-from mmosr.datasets.anomaly_dataset import AnomalySegDataset, some
+from mmosr.datasets.anomaly_dataset import AnomalySegDataset
 from mmosr.datasets.fishyscapes import VERSION_FILE
 from mmosr.datasets.road_anomaly import FRAME_LIST
 from mmosr.runs.hashes import file_hash
+from mmosr.runs.tables import log_console, terminal_table
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils.errors import some
 from mmosr.utils.resources import resource
 
 from .recipes import RECIPES
 from .records import JOURNAL, MANIFEST, Records
-from .report import Report
 from .survey import Survey, missing_counterparts, survey, unused_files
 
 BENCHMARK_FILES = Path("configs", "_base_", "benchmarks")
+
+
+@dataclass
+class Report:
+    """What a check says.
+
+    Attributes:
+        facts: What is there, as pairs of a topic and a text.
+        values: Raw label value, meaning, number of pixels, and share of them.
+        problems: What is wrong, each with its fix.
+        ready: What is said when nothing is wrong.
+    """
+
+    title: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    values: list[tuple[str, str, str, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ready: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The last line: ready, or the first problem and its fix."""
+        if not self.problems:
+            return f"ready: {self.ready}"
+        more = len(self.problems) - 1
+        return f"not ready: {self.problems[0]}" + (f" (and {more} more, above)" if more else "")
 
 
 def check_data_set(
@@ -50,8 +79,13 @@ def check_data_set(
     if not root.is_dir():
         raise InputError(f"folder {root} does not exist; docs/data.md says how to obtain {name}")
     asked = {**definition, **(options or {})}
-    changed = {key: asked[key] for key in options or {} if _differs(definition, key, asked[key])}
-    report = Report(title=f"{name} in {root}", ready=shown + _in_words(changed))
+    changed = [
+        f"{key}={value!r}"
+        for key, value in (options or {}).items()
+        if _differs(definition, key, value)
+    ]
+    ready = shown + (f", with {', '.join(changed)} in its dataset" if changed else "")
+    report = Report(title=f"{name} in {root}", ready=ready)
     records = Records(root)
     _check_records(report, records, root, name, checksums)
     prepared = records.header.get("dataset") or {}
@@ -72,6 +106,19 @@ def check_data_set(
     return report
 
 
+def show(report: Report) -> None:
+    """Print the tables, all problems, and the verdict as the last line."""
+    console, lines = log_console(), dict(box=box.HEAVY_HEAD, show_edge=True)
+    facts = dict(title=report.title, title_justify="left", show_header=False)
+    console.print(terminal_table(["", ""], rows=report.facts, **facts, **lines))
+    if report.values:
+        head = ["value", "meaning", "pixels", "share"]
+        console.print(terminal_table(head, rows=report.values, title="label values", **lines))
+    for problem in report.problems[1:]:
+        print(f"also wrong: {problem}")
+    print(report.verdict, flush=True)
+
+
 def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
     """The config file as it is shown, and the data set it defines."""
     path = Path(config) if config is not None else resource(*BENCHMARK_FILES.parts, f"{name}.py")
@@ -90,11 +137,6 @@ def _differs(settings: Mapping, key: str, value: object) -> bool:
         return list(item) if isinstance(item, (list, tuple)) else item
 
     return plain(settings.get(key)) != plain(value)
-
-
-def _in_words(settings: Mapping) -> str:
-    text = ", ".join(f"{key}={value!r}" for key, value in settings.items())
-    return f", with {text} in its dataset" if text else ""
 
 
 def _check_records(

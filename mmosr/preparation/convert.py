@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mmosr.apis.image_loading import check_image
 from mmosr.datasets.transforms import LoadOpenSetAnnotations
 from mmosr.utils import IGNORE_LABEL, InputError
+from mmosr.visualization.pictures import write_picture
 
 _CAMVID_VOID = 11
 
@@ -44,7 +44,6 @@ def move_void(label: Path) -> Callable[[Path], None]:
                 "take the labels of SegNet's tutorial"
             )
         moved = np.where(values == _CAMVID_VOID, np.uint8(IGNORE_LABEL), values)
-        if not cv2.imwrite(str(path), moved):
-            raise OSError(f"cannot write {path}")
+        write_picture(path, moved)
 
     return write

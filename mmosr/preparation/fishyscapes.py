@@ -12,8 +12,7 @@ from mmosr.datasets.fishyscapes import (
 )
 from mmosr.utils import InputError
 
-from .plan import Output, Plan
-from .request import Request
+from .plan import Output, Plan, Request
 
 _LABEL = "_labels.png"
 

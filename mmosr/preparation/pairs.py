@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmosr.datasets.anomaly_dataset import find_labels as find_files
-from mmosr.datasets.anomaly_dataset import some
 from mmosr.utils import InputError
+from mmosr.utils.errors import some
 
 
 @dataclass(frozen=True)

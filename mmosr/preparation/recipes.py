@@ -22,8 +22,7 @@ from mmosr.utils import UNKNOWN_LABEL, InputError
 from .convert import move_void, read_raw_label
 from .fishyscapes import plan_lost_and_found, plan_static
 from .pairs import Split, pair_splits
-from .plan import Output, Plan
-from .request import Request
+from .plan import Output, Plan, Request
 
 UNKNOWN_IDS = (16, 17, 18)  # train, motorcycle, bicycle
 DEMO = "python tools/dataset_converters/make_demo_scenes.py"

@@ -46,16 +46,9 @@ class Survey:
 
     def count(self, label: int | None = None) -> int:
         """Pixels that mean a label; without one, those of the known classes."""
-        return sum(
-            number
-            for value, number in self.pixels.items()
-            if value in self.meanings
-            and (
-                self.meanings[value] == label
-                if label is not None
-                else self.meanings[value] not in (UNKNOWN_LABEL, IGNORE_LABEL)
-            )
-        )
+        others = (None, UNKNOWN_LABEL, IGNORE_LABEL)
+        meant = [(self.meanings.get(value), number) for value, number in self.pixels.items()]
+        return sum(n for m, n in meant if (m not in others if label is None else m == label))
 
 
 def survey(items: Sequence[Mapping], num_classes: int) -> Survey:
@@ -118,23 +111,16 @@ def missing_counterparts(dataset: BaseSegDataset) -> list[str]:
     folders = [dataset.data_prefix.get(key) for key in ("img_path", "seg_map_path")]
     if not all(isinstance(folder, str) and os.path.isdir(folder) for folder in folders):
         return []
-    images, labels = (
-        _keys(folder, suffix)
-        for folder, suffix in zip(
-            folders, (dataset.img_suffix, dataset.seg_map_suffix), strict=True
-        )
-    )
-    needed = images | labels
+    kinds = list(zip(folders, (dataset.img_suffix, dataset.seg_map_suffix), strict=True))
+    found = [_keys(folder, suffix) for folder, suffix in kinds]
+    needed = set.union(*found)
     if dataset.ann_file:
         if not os.path.isfile(dataset.ann_file):
             return []
         needed = set(Path(dataset.ann_file).read_text(encoding="utf-8").split())
     return [
         os.path.join(folder, f"{key}{suffix}")
-        for folder, suffix, there in (
-            (folders[0], dataset.img_suffix, images),
-            (folders[1], dataset.seg_map_suffix, labels),
-        )
+        for (folder, suffix), there in zip(kinds, found, strict=True)
         for key in sorted(needed - there)
     ]
 

@@ -8,11 +8,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmosr.datasets.anomaly_dataset import some
 from mmosr.runs.files import atomic_write
 from mmosr.runs.hashes import file_hash
 from mmosr.runs.progress import progress
 from mmosr.utils import InputError
+from mmosr.utils.errors import some
 from mmosr.version import __version__
 
 from .plan import Output, Plan

@@ -5,67 +5,50 @@ milliseconds and works when a package is broken.
 """
 
 import re
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
-
-@dataclass(frozen=True)
-class Package:
-    """An importable package and the distributions that carry it.
-
-    Attributes:
-        module: Name to import.
-        minimum: Lowest accepted version of each distribution. The first one is proposed when
-            none is installed.
-    """
-
-    module: str
-    minimum: dict[str, str]
-
-    def problem(self) -> tuple[str, str] | None:
-        """What is wrong, and the requirement for pip that fixes it; None when all is well."""
-        for name, lowest in self.minimum.items():
-            found = installed_version(name)
-            if found is None:
-                continue
-            if release(found) < release(lowest):
-                return f"{name} {found} is too old", f"'{name}>={lowest}'"
-            return None
-        # A source checkout on PYTHONPATH has no metadata, so its version is unknown.
-        if find_spec(self.module) is not None:
-            return None
-        name, lowest = next(iter(self.minimum.items()))
-        return f"{self.module} is missing", f"'{name}>={lowest}'"
-
-
-# The OpenMMLab packages come in two families with the same import names: the maintained
-# successors (onedl-*) and the originals.
-PACKAGES = (
-    Package("torch", {"torch": "2.1"}),
-    Package("torchvision", {"torchvision": "0.16"}),
-    Package("numpy", {"numpy": "1.24"}),
-    Package(
-        "cv2",
-        {
-            "opencv-python": "4.5",
-            "opencv-python-headless": "4.5",
-            "opencv-contrib-python": "4.5",
-            "opencv-contrib-python-headless": "4.5",
-        },
-    ),
-    Package("sklearn", {"scikit-learn": "1.2"}),
-    Package("matplotlib", {"matplotlib": "3.6"}),
-    Package("safetensors", {"safetensors": "0.4"}),
-    Package("psutil", {"psutil": "5.9"}),
-    Package("mmengine", {"onedl-mmengine": "0.10.10", "mmengine": "0.10.4"}),
-    Package("mmcv", {"onedl-mmcv": "2.3.0", "mmcv": "2.0.0", "mmcv-lite": "2.0.0"}),
-    Package("mmseg", {"onedl-mmsegmentation": "1.4.0", "mmsegmentation": "1.2.0"}),
-    Package("mmpretrain", {"onedl-mmpretrain": "1.3.0", "mmpretrain": "1.2.0"}),
+# Importable packages, and the lowest accepted version of each distribution that carries them; the
+# first is proposed when none is installed. The OpenMMLab packages come in two families with the
+# same import names: the maintained successors (onedl-*) and the originals.
+PACKAGES = {
+    "torch": {"torch": "2.1"},
+    "torchvision": {"torchvision": "0.16"},
+    "numpy": {"numpy": "1.24"},
+    "cv2": {
+        "opencv-python": "4.5",
+        "opencv-python-headless": "4.5",
+        "opencv-contrib-python": "4.5",
+        "opencv-contrib-python-headless": "4.5",
+    },
+    "sklearn": {"scikit-learn": "1.2"},
+    "matplotlib": {"matplotlib": "3.6"},
+    "safetensors": {"safetensors": "0.4"},
+    "psutil": {"psutil": "5.9"},
+    "mmengine": {"onedl-mmengine": "0.10.10", "mmengine": "0.10.4"},
+    "mmcv": {"onedl-mmcv": "2.3.0", "mmcv": "2.0.0", "mmcv-lite": "2.0.0"},
+    "mmseg": {"onedl-mmsegmentation": "1.4.0", "mmsegmentation": "1.2.0"},
+    "mmpretrain": {"onedl-mmpretrain": "1.3.0", "mmpretrain": "1.2.0"},
     # mmseg imports these two but the original distribution does not require them.
-    Package("ftfy", {"ftfy": "6.0"}),
-    Package("regex", {"regex": "2022.1"}),
-)
+    "ftfy": {"ftfy": "6.0"},
+    "regex": {"regex": "2022.1"},
+}
+
+
+def problem(module: str, minimum: dict[str, str]) -> tuple[str, str] | None:
+    """What is wrong with a package, and the requirement for pip that fixes it; None if nothing."""
+    for name, lowest in minimum.items():
+        found = installed_version(name)
+        if found is None:
+            continue
+        if release(found) < release(lowest):
+            return f"{name} {found} is too old", f"'{name}>={lowest}'"
+        return None
+    # A source checkout on PYTHONPATH has no metadata, so its version is unknown.
+    if find_spec(module) is not None:
+        return None
+    name, lowest = next(iter(minimum.items()))
+    return f"{module} is missing", f"'{name}>={lowest}'"
 
 
 def release(text: str) -> tuple[int, ...]:
@@ -104,7 +87,7 @@ def check_environment() -> None:
         ImportError: One line that names all that is missing or too old and the command that
             fixes it.
     """
-    problems = [problem for package in PACKAGES if (problem := package.problem())]
+    problems = [found for package in PACKAGES.items() if (found := problem(*package))]
     if not problems and (conflict := _conflict()):
         problems = [conflict]
     if problems:

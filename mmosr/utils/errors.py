@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import traceback
+from collections.abc import Sequence
 
 _BUILD_FILE = os.path.join("mmengine", "registry", "build_functions.py")
 _UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
@@ -59,6 +60,11 @@ def explain(error: BaseException) -> str | None:
     if type(error).__name__ == "OutOfMemoryError":
         return one_line(f"{text.split('. ')[0]}. Lower the batch size or the crop size.")
     return None
+
+
+def some(names: Sequence[str], count: int = 3) -> str:
+    """The first names, and whether there are more."""
+    return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Drawing of anomaly scores."""
 
-from .curve_plots import plot_precision_recall, plot_roc
+from .curve_plots import draw_precision_recall, draw_roc
+from .figure_parts import write_figure
 from .frames import Frame, draw_frames
 from .heatmap import (
     DEFAULT_CMAP,
@@ -12,7 +13,7 @@ from .heatmap import (
     draw_overlay,
     get_cmap,
 )
-from .histogram_plot import plot_score_histogram
+from .histogram_plot import draw_score_histogram
 from .pictures import ImageItem, common_folder, draw_pictures, maps_range, name_images
 from .score_range import score_range
 
@@ -29,11 +30,12 @@ __all__ = [
     "draw_labels",
     "draw_overlay",
     "draw_pictures",
+    "draw_precision_recall",
+    "draw_roc",
+    "draw_score_histogram",
     "get_cmap",
     "maps_range",
     "name_images",
-    "plot_precision_recall",
-    "plot_roc",
-    "plot_score_histogram",
     "score_range",
+    "write_figure",
 ]

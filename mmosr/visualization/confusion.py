@@ -1,8 +1,7 @@
-"""Confusion matrix of known classes and unknown, as a figure and a file (M2IOSR, figure 4)."""
+"""Confusion matrix of known classes and unknown, as a figure (M2IOSR, figure 4)."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,8 +12,6 @@ from matplotlib.ticker import PercentFormatter
 
 from mmosr.utils import InputError
 
-from .figure_parts import write_figure
-
 CMAP = "Blues"
 UNKNOWN_NAME = "unknown"
 SEPARATOR = "#D55E00"  # between known and unknown, as the red lines of M2IOSR
@@ -23,13 +20,6 @@ MAX_WRITTEN = 40  # classes, above which a cell is too small for its number
 CELL_INCHES = 0.42
 MIN_INCHES, MAX_INCHES = 3.2, 16.0  # of the matrix
 DARK = 0.5  # share from which the cell is dark and its number white
-
-
-def plot_confusion_matrix(
-    matrix: np.ndarray, classes: Sequence[str], path: str | os.PathLike, title: str
-) -> None:
-    """Write :func:`draw_confusion_matrix`; the suffix of the path chooses the format."""
-    write_figure(draw_confusion_matrix(matrix, classes, title), path)
 
 
 def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:

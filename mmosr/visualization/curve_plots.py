@@ -1,14 +1,12 @@
-"""ROC and precision-recall curves of anomaly scores, as figures and files.
+"""ROC and precision-recall curves of anomaly scores, as figures.
 
-Each plot is a function that makes a matplotlib figure and one that writes it. The figures come
-from a :class:`~mmosr.evaluation.ScoreHistogram`, so that a plot of a billion pixels costs no more
-than one of a million. Unknown is the positive class.
+They come from a :class:`~mmosr.evaluation.ScoreHistogram`, so that a plot of a billion pixels costs
+no more than one of a million. Unknown is the positive class.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from itertools import cycle, product
 
@@ -28,23 +26,11 @@ from mmosr.evaluation.curves import (
 from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.utils import InputError
 
-from .figure_parts import COLORS, add_legend, make_panels, percent, write_figure
+from .figure_parts import COLORS, add_legend, make_panels, percent
 
 LINE_STYLES = ("-", "--", ":", "-.")
 INTERVALS = 2000  # more than a panel has pixels
 LOWEST_FPR = 1e-5
-
-
-def plot_roc(histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args) -> None:
-    """Write :func:`draw_roc`, whose other arguments follow."""
-    write_figure(draw_roc(histograms, *args), path)
-
-
-def plot_precision_recall(
-    histograms: Mapping[str, ScoreHistogram], path: str | os.PathLike, *args
-) -> None:
-    """Write :func:`draw_precision_recall`, whose other arguments follow."""
-    write_figure(draw_precision_recall(histograms, *args), path)
 
 
 def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "pixels") -> Figure:

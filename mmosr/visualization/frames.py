@@ -5,7 +5,6 @@ One colour range serves all rows, so that a calm frame looks calm beside one wit
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from matplotlib.patches import Patch
 
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
-from .figure_parts import DPI, UNKNOWN_COLOR, write_figure
+from .figure_parts import DPI, UNKNOWN_COLOR
 from .heatmap import DEFAULT_CMAP, check_range, draw_color_bar, draw_heatmap, draw_overlay
 from .pictures import read_image
 
@@ -65,17 +64,6 @@ class Frame:
 
 
 def draw_frames(
-    frames: Sequence[Frame],
-    path: str | os.PathLike,
-    title: str,
-    value_range: tuple[float, float],
-    **options,
-) -> None:
-    """Write :func:`frames_figure`, whole."""
-    write_figure(frames_figure(frames, title, value_range, **options), path)
-
-
-def frames_figure(
     frames: Sequence[Frame],
     title: str,
     value_range: tuple[float, float],
@@ -155,7 +143,9 @@ def frame_panels(
             f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
             f"{frame.label.shape[1]}x{frame.label.shape[0]}: give image and label of one size"
         )
-    size = _scaled_size(frame.label.shape, width, zoom)
+    rows, cols = frame.label.shape
+    scale = min(float(zoom), width / cols)
+    size = max(1, round(cols * scale)), max(1, round(rows * scale))  # as OpenCV wants it
     image = _scale(image, size)
     heatmap = _scale(draw_heatmap(frame.score, low, high), size)
     unknown = _scale((frame.label == UNKNOWN_LABEL).astype(np.float32), size) > 0
@@ -209,12 +199,6 @@ def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     picture[second > first] = 0
     picture[first > region] = OUTLINE_COLOR
     return picture
-
-
-def _scaled_size(shape: tuple[int, int], width: int, zoom: int) -> tuple[int, int]:
-    """OpenCV's (width, height), at most ``zoom`` times as large as the frame."""
-    scale = min(float(zoom), width / shape[1])
-    return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
 def _scale(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -96,13 +96,9 @@ def draw_heatmap(
     check_range(low, high, equal=True)
     colors = get_cmap(cmap).with_extremes(bad="black")
     # float64: the difference of two large scores is lost in float32.
-    scaled = Normalize(low, high, clip=True)(np.ma.masked_invalid(_finite(score, low, high)))
+    finite = np.nan_to_num(score.astype(np.float64), nan=np.nan, neginf=low, posinf=high)
+    scaled = Normalize(low, high, clip=True)(np.ma.masked_invalid(finite))
     return np.ascontiguousarray(colors(scaled, bytes=True)[..., :3])
-
-
-def _finite(score: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Infinite scores saturate like any value out of range; NaN stays."""
-    return np.nan_to_num(score.astype(np.float64), nan=np.nan, neginf=low, posinf=high)
 
 
 def draw_overlay(image: np.ndarray, heatmap: np.ndarray, alpha: float = 0.5) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import product
 
 import numpy as np
@@ -21,17 +20,11 @@ from .figure_parts import (
     make_panels,
     percent,
     robust_range,
-    write_figure,
 )
 
 BINS = 100
 TAIL = 0.01  # share of the samples that a histogram may leave out at either end
 LOWEST_SHARE = 1e-5
-
-
-def plot_score_histogram(histogram: ScoreHistogram, path: str | os.PathLike, *args) -> None:
-    """Write :func:`draw_score_histogram`, whose other arguments follow."""
-    write_figure(draw_score_histogram(histogram, *args), path)
 
 
 def draw_score_histogram(
@@ -56,11 +49,16 @@ def draw_score_histogram(
     Raises:
         InputError: The histogram is empty.
     """
-    classes = _classes(histogram)
+    both = (
+        ("known", histogram.known, KNOWN_COLOR),
+        ("unknown", histogram.unknown, UNKNOWN_COLOR),
+    )
+    classes = [(name, counts, color) for name, counts, color in both if counts.any()]
     if not classes:
         raise InputError(f"the score histogram is empty: it holds no {unit} to draw")
     scores = histogram.thresholds.astype(np.float64)
-    edges = bin_edges(scores, [counts for _, counts, _ in classes])
+    weights = sum(counts / counts.sum() for _, counts, _ in classes) / len(classes)
+    edges = np.linspace(*robust_range(scores, weights, TAIL), BINS + 1)
     figure, panels = make_panels(title, 2)
     shares = {
         name: np.histogram(scores, edges, weights=counts)[0] / counts.sum()
@@ -82,28 +80,6 @@ def draw_score_histogram(
     caption = f"{BINS} bins of width {width:.3g}; outside: {', '.join(outside)}"
     add_legend(figure, panels[0], caption, ncols=3)
     return figure
-
-
-def bin_edges(scores: np.ndarray, classes: list[np.ndarray]) -> np.ndarray:
-    """Edges of equal bins between robust quantiles, each class with the same weight.
-
-    Args:
-        scores: Increasing, shape (K,).
-        classes: Samples of each class at every score, each of shape (K,).
-
-    Returns:
-        float64 of shape (BINS + 1,).
-    """
-    weights = sum(counts / counts.sum() for counts in classes) / len(classes)
-    return np.linspace(*robust_range(scores, weights, TAIL), BINS + 1)
-
-
-def _classes(histogram: ScoreHistogram) -> list[tuple[str, np.ndarray, str]]:
-    named = (
-        ("known", histogram.known, KNOWN_COLOR),
-        ("unknown", histogram.unknown, UNKNOWN_COLOR),
-    )
-    return [entry for entry in named if entry[1].any()]
 
 
 def _scale_shares(panels: list[Axes], shares: np.ndarray) -> None:

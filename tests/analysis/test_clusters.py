@@ -1,7 +1,5 @@
 """Cluster figures against brute force, scikit-learn and closed forms."""
 
-import sys
-
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -162,9 +160,3 @@ def test_sampling_loss_of_two_bins_by_enumeration():
 def test_overlap_of_nothing(first, second, bins, text):
     with pytest.raises(InputError, match=text):
         bhattacharyya_coefficient(first, second, bins)
-
-
-def test_without_scikit_learn(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
-    with pytest.raises(InputError, match="pip install -r requirements/runtime.txt"):
-        davies_bouldin(POINTS, LABELS)

@@ -13,8 +13,9 @@ HEAVY |= {"matplotlib", "scipy", "sklearn", "numpy", "cv2"}
 ON_ARRAYS = {"benchmark_components.py": {"numpy", "cv2"}, "benchmark_curves.py": {"numpy"}}
 FILES = [path for path in sorted(TOOLS.rglob("*.py")) if "__main__" in path.read_text()]
 RUN = """
-import runpy, sys
+import os, runpy, sys
 sys.argv = sys.argv[1:]
+sys.path[0] = os.path.dirname(sys.argv[0])
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as end:

@@ -10,8 +10,8 @@ from mmosr.visualization.confusion import (
     SEPARATOR,
     draw_confusion_matrix,
     format_share,
-    plot_confusion_matrix,
 )
+from mmosr.visualization.figure_parts import write_figure
 
 # 'dog' has no image; three of the four unknown images are rejected.
 MATRIX = np.array([[398, 0, 2], [0, 0, 0], [1, 0, 3]])
@@ -107,7 +107,7 @@ def test_many_classes_have_no_numbers_and_a_bounded_size():
 
 def test_file_is_written(tmp_path):
     path = tmp_path / "new" / "confusion.png"
-    plot_confusion_matrix(random_matrix(6), list("abcdef"), path, "t")
+    write_figure(draw_confusion_matrix(random_matrix(6), list("abcdef"), "t"), path)
     picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
     assert min(picture.shape[:2]) > 600
     for color in (SEPARATOR, "#08306b"):  # the lines; the darkest blue of the colour bar

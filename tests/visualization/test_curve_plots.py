@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from mmosr.evaluation.curves import best_f1, fpr_at_tpr, precision_recall_curve
 from mmosr.utils import InputError
-from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
+from mmosr.visualization import write_figure
 from mmosr.visualization.curve_plots import draw_precision_recall, draw_roc, thin
 from mmosr.visualization.figure_parts import COLORS
 from mmosr.visualization.histogram_plot import draw_score_histogram
@@ -213,9 +213,10 @@ def test_files_are_written_whole(tmp_path):
     scores, unknown = gaussian(2000)
     histogram = histogram_of(scores, unknown)
     folder = tmp_path / "new"
-    plot_roc({"s": histogram}, folder / "roc.png", "ROC")
-    plot_precision_recall({"s": histogram}, folder / "pr.png", "PR")
-    plot_score_histogram(histogram, folder / "histogram.png", "histogram", 1.0)
+    write_figure(draw_roc({"s": histogram}, "ROC"), folder / "roc.png")
+    write_figure(draw_precision_recall({"s": histogram}, "PR"), folder / "pr.png")
+    figure = draw_score_histogram(histogram, "histogram", 1.0)
+    write_figure(figure, folder / "histogram.png")
     assert sorted(path.name for path in folder.iterdir()) == ["histogram.png", "pr.png", "roc.png"]
     picture = cv2.imread(str(folder / "roc.png"))
     assert picture.shape == (780, 1560, 3)

@@ -9,6 +9,7 @@ import pytest
 
 from mmosr.utils import InputError
 from mmosr.visualization import draw_heatmap
+from mmosr.visualization.figure_parts import write_figure
 from mmosr.visualization.frames import (
     BACKGROUND,
     IGNORED_COLORS,
@@ -19,7 +20,6 @@ from mmosr.visualization.frames import (
     draw_frames,
     draw_truth,
     frame_panels,
-    frames_figure,
     outline,
 )
 
@@ -118,7 +118,7 @@ def test_figure_has_one_range_captions_and_titles(tmp_path):
     frames = [
         _frame(tmp_path, f"{i}.png", seed=i, caption=f"frame {i}: AP {i}.5 %")[1] for i in range(3)
     ]
-    figure = frames_figure(frames, "Worst frames", (-3, 5))
+    figure = draw_frames(frames, "Worst frames", (-3, 5))
     panels = _panels_of(figure)
     assert len(panels) == 12
     for row, frame in enumerate(frames):
@@ -142,7 +142,7 @@ def test_figure_has_one_range_captions_and_titles(tmp_path):
 def test_the_written_picture_holds_the_panels_pixel_by_pixel(tmp_path):
     frames = [_frame(tmp_path, "a.png", seed=1)[1], _frame(tmp_path, "b.png", (50, 70), 2)[1]]
     path = tmp_path / "out" / "best.png"
-    draw_frames(frames, path, "Best frames", (-2, 2))
+    write_figure(draw_frames(frames, "Best frames", (-2, 2)), path)
     picture = cv2.imread(str(path))[..., ::-1]
     for frame in frames:
         for panel in frame_panels(frame, -2, 2):
@@ -156,7 +156,7 @@ def test_the_written_picture_holds_the_panels_pixel_by_pixel(tmp_path):
 def test_a_constant_score_has_a_bar_of_one_value(tmp_path):
     _, frame = _frame(tmp_path)
     frame.score[:] = 4
-    figure = frames_figure([frame], "", (4, 4))
+    figure = draw_frames([frame], "", (4, 4))
     panels = _panels_of(figure)
     np.testing.assert_array_equal(panels[2], draw_heatmap(frame.score, 4, 4))
     figure.savefig(tmp_path / "constant.png")
@@ -165,10 +165,10 @@ def test_a_constant_score_has_a_bar_of_one_value(tmp_path):
 def test_bad_input_is_one_clear_line(tmp_path):
     _, frame = _frame(tmp_path)
     with pytest.raises(InputError, match="no frame to draw"):
-        frames_figure([], "", (0, 1))
+        draw_frames([], "", (0, 1))
     for bounds in ((2, 1), (0, np.inf), (np.nan, 1)):
         with pytest.raises(InputError, match="LO <= HI"):
-            frames_figure([frame], "", bounds)
+            draw_frames([frame], "", bounds)
     label, score = frame.label[:50], frame.score[:50]
     named = re.escape(str(tmp_path / "a.png"))
     with pytest.raises(InputError, match=f"image '{named}' is 80x60, its label 80x50"):
@@ -202,7 +202,7 @@ def test_chosen_columns_enlarged(tmp_path):
 def test_titles_and_key_follow_the_columns(tmp_path):
     _, frame = _frame(tmp_path)
     for columns, key in ((("image", "score"), 0), (("truth",), 1)):
-        figure = frames_figure([frame], "", (-2, 2), columns=columns)
+        figure = draw_frames([frame], "", (-2, 2), columns=columns)
         titles = [axes.get_title() for axes in figure.axes[: len(columns)]]
         assert titles == [TITLES[column] for column in columns]
         assert len(figure.legends) == key

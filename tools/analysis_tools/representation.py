@@ -9,16 +9,17 @@ figures are those of m-OvR, section IV, and of CAC, table 2: see docs/analysis.m
 
 import argparse
 import sys
+from dataclasses import fields
 from pathlib import Path
+
+from representation_run.settings import CENTRES, PARTS, Settings
 
 from mmosr.utils import cli
 from mmosr.utils.renamed_options import present_names
 
 # As in mmosr.analysis, which takes seconds to import.
-PARTS = ("test", "val", "train")
 SPACES = ("embedding", "features", "unit-features", "logits")
 UNITS = ("network", "pixel")
-CENTRES = ("auto", "train", "val", "test")
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,24 +61,22 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    from mmosr import analysis
-    from mmosr.analysis.terminal import print_record
+    args.space, args.probes = args.embedding, None if args.exact else args.probes
+    settings = Settings(**{field.name: getattr(args, field.name) for field in fields(Settings)})
+    settings.check()
+    from representation_run.report import print_record, write_report
+    from representation_run.run import RECORD, measure
+
     from mmosr.apis import load
 
-    probes = None if args.exact else args.probes
-    norm = (args.embedding, args.units, probes, args.seed, args.batch_size)
-    names = ("data_part", "max_images", "interpolations", "steps", "centres", "centre_images")
-    options = {name: getattr(args, name) for name in names}
-    settings = analysis.Settings(analysis.NormSettings(*norm), **options)
-    settings.check()
     files, more = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)
     # With any score a host's own classifier can be analysed.
     loaded = load(*files, "msp", args.device, *more, launcher="none")
     out = Path(args.out_dir).expanduser()
-    measured, run = analysis.measure(loaded, out, settings, args.resume)
+    measured, run = measure(loaded, out, settings, args.resume)
     title = f"{Path(args.config).stem}, {args.data_part} data"
-    record = analysis.write_report(measured, run, settings, title, out)
-    print_record(record, out / analysis.RECORD)
+    record = write_report(measured, run, settings, title, out)
+    print_record(record, out / RECORD)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from mmosr.evaluation.image_table import ImageTable
 from mmosr.evaluation.rejection import confusion_matrix, reject
 from mmosr.runs.tables import write_csv
 from mmosr.utils import UNKNOWN
-from mmosr.visualization import plot_roc, plot_score_histogram
-from mmosr.visualization.confusion import UNKNOWN_NAME, plot_confusion_matrix
+from mmosr.visualization import draw_roc, draw_score_histogram, write_figure
+from mmosr.visualization.confusion import UNKNOWN_NAME, draw_confusion_matrix
 
 UNIT = "images"
 
@@ -42,16 +42,17 @@ def write_plots(
         name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
         for name, values in table.scores.items()
     }
-    plot_roc(histograms, folder / "roc.png", title, UNIT)
+    write_figure(draw_roc(histograms, title, UNIT), folder / "roc.png")
     for name, values in table.scores.items():
         file, threshold = quote(name, safe=""), thresholds[name]
         path = folder / f"histogram_{file}.png"
-        plot_score_histogram(histograms[name], path, f"{title}: {name}", threshold, UNIT)
+        figure = draw_score_histogram(histograms[name], f"{title}: {name}", threshold, UNIT)
+        write_figure(figure, path)
         predictions = reject(values, table.predictions, threshold)
         matrix = confusion_matrix(table.truth, predictions, len(classes))
         path = folder / f"confusion_{file}.png"
         rule = f"{title}: {name}, unknown above {threshold:.4g}"
-        plot_confusion_matrix(matrix, classes, path, rule)
+        write_figure(draw_confusion_matrix(matrix, classes, rule), path)
         write_confusion_matrix(matrix, classes, path.with_suffix(".csv"))
 
 

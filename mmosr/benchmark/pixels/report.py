@@ -15,8 +15,13 @@ from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.runs.files import write_text
 from mmosr.runs.record import write_json
 from mmosr.runs.tables import write_csv
-from mmosr.visualization import plot_precision_recall, plot_roc, plot_score_histogram
-from mmosr.visualization.frames import draw_frames
+from mmosr.visualization import (
+    draw_frames,
+    draw_precision_recall,
+    draw_roc,
+    draw_score_histogram,
+    write_figure,
+)
 
 from .result import DatasetResult
 from .tables import FIGURES, THRESHOLD, in_percent, markdown, undefined
@@ -157,18 +162,21 @@ def _draw(folder: Path, result: DatasetResult) -> dict[str, Path]:
         return {}
     title = result.name  # short, as the smallest picture is
     drawn = {"ROC": folder / "roc.png", "Precision and recall": folder / "pr.png"}
-    plot_roc(result.histograms, drawn["ROC"], title)
-    plot_precision_recall(result.histograms, drawn["Precision and recall"], title)
+    write_figure(draw_roc(result.histograms, title), drawn["ROC"])
+    figure = draw_precision_recall(result.histograms, title)
+    write_figure(figure, drawn["Precision and recall"])
     for score, name in file_names(result.histograms).items():
         path = drawn[f"Histogram of {score}"] = folder / f"histogram_{name}.png"
         threshold = result.figures[score][THRESHOLD]
-        plot_score_histogram(result.histograms[score], path, f"{title}: {score}", threshold)
+        figure = draw_score_histogram(result.histograms[score], f"{title}: {score}", threshold)
+        write_figure(figure, path)
     first = next(iter(result.histograms))
     value_range = score_limits(result.histograms[first])
     for kind in ("best", "worst"):
         if frames := result.frames.get(kind):
             path = drawn[f"{kind.capitalize()} images by AP of {first}"] = folder / f"{kind}.png"
-            draw_frames(frames, path, f"{title}: {kind} by AP of {first}", value_range)
+            figure = draw_frames(frames, f"{title}: {kind} by AP of {first}", value_range)
+            write_figure(figure, path)
     return drawn
 
 

@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix
 from mmosr.benchmark.images.plots import write_plots
 from mmosr.evaluation import ScoreHistogram
 from mmosr.evaluation.image_table import ImageTable
-from mmosr.visualization import plot_roc, plot_score_histogram
+from mmosr.visualization import draw_roc, draw_score_histogram, write_figure
 
 CLASSES = ["cat", "dog", "frog"]
 
@@ -62,10 +62,10 @@ def test_curves_and_histograms_are_of_images(table, tmp_path):
         for name, values in table.scores.items()
     }
     expected = tmp_path / "expected.png"
-    plot_roc(histograms, expected, "a title", "images")
+    write_figure(draw_roc(histograms, "a title", "images"), expected)
     assert expected.read_bytes() == (tmp_path / "found/roc.png").read_bytes()
     for name, file in (("msp", "msp"), ("a/b", "a%2Fb")):
-        plot_score_histogram(
-            histograms[name], expected, f"a title: {name}", thresholds[name], "images"
-        )
+        title = f"a title: {name}"
+        figure = draw_score_histogram(histograms[name], title, thresholds[name], "images")
+        write_figure(figure, expected)
         assert expected.read_bytes() == (tmp_path / f"found/histogram_{file}.png").read_bytes()

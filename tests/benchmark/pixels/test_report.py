@@ -9,8 +9,7 @@ import pytest
 from mmosr.benchmark.pixels.protocols import load_protocol
 from mmosr.benchmark.pixels.report import file_names, score_limits, write_report
 from mmosr.evaluation.histogram import ScoreHistogram
-from mmosr.visualization import plot_score_histogram
-from mmosr.visualization.frames import draw_frames
+from mmosr.visualization import draw_frames, draw_score_histogram, write_figure
 
 from .made_results import RUN, expected, make, samples, strict_json
 
@@ -34,11 +33,13 @@ def test_pictures_show_threshold_and_common_range(written, tmp_path):
     out, (road, _), _ = written
     expected = tmp_path / "expected.png"
     scores, good = samples()[1], road.histograms["good"]
-    plot_score_histogram(good, expected, "road_anomaly: good", road.figures["good"]["F1-threshold"])
+    threshold = road.figures["good"]["F1-threshold"]
+    write_figure(draw_score_histogram(good, "road_anomaly: good", threshold), expected)
     assert expected.read_bytes() == (out / "road_anomaly/histogram_good.png").read_bytes()
     limits = tuple(np.percentile(scores["good"], [1, 99], method="inverted_cdf").astype(float))
     for kind, frames in road.frames.items():
-        draw_frames(frames, expected, f"road_anomaly: {kind} by AP of good", limits)
+        figure = draw_frames(frames, f"road_anomaly: {kind} by AP of good", limits)
+        write_figure(figure, expected)
         assert expected.read_bytes() == (out / f"road_anomaly/{kind}.png").read_bytes()
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
+from representation_run.plots import draw_histograms, draw_interpolation, draw_map
 
-from mmosr.analysis.plots import draw_histograms, draw_interpolation, draw_map
 from mmosr.visualization.figure_parts import KNOWN_COLOR, UNKNOWN_COLOR
 
 RNG = np.random.default_rng(0)

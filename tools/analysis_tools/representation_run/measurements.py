@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmosr.analysis import exact_squared_norm, hutchinson_squared_norm, interpolate
+from mmosr.analysis.jacobian import NormEstimate
+from mmosr.analysis.spaces import input_scale, space_and_logits, space_function
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.runs.batches import cut
 from mmosr.runs.journal import Journal
@@ -16,37 +19,12 @@ from mmosr.runs.progress import progress
 from mmosr.utils import InputError
 
 from .images import ImageSubset
-from .interpolation import interpolate
-from .jacobian import NormEstimate, exact_squared_norm, hutchinson_squared_norm
-from .spaces import input_scale, space_and_logits, space_function
-
-
-@dataclass(frozen=True)
-class NormSettings:
-    """How Jacobian norms are computed.
-
-    Args:
-        space: See :func:`~mmosr.analysis.spaces.space_function`.
-        units: See :func:`~mmosr.analysis.spaces.input_scale`.
-        probes: Hutchinson probes, or None for the exact norm.
-        seed: Of the probes.
-        batch_size: Images at a time; it does not change the norms.
-    """
-
-    space: str = "embedding"
-    units: str = "network"
-    probes: int | None = 32
-    seed: int = 0
-    batch_size: int = 32
+from .settings import Settings
 
 
 @torch.no_grad()
 def embed_images(
-    model: OpenSetImageClassifier,
-    images: ImageSubset,
-    space: str,
-    batch_size: int,
-    what: str = "embed",
+    model: OpenSetImageClassifier, images: ImageSubset, settings: Settings, what: str = "embed"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Representation ``(N, D)`` float32 and predicted labels ``(N,)`` of images.
 
@@ -54,15 +32,15 @@ def embed_images(
         InputError: A value that is not finite.
     """
     found = []
-    for batch in progress(cut(range(len(images)), batch_size), what, "batches"):
-        values, logits = space_and_logits(model, space, images.load(model, batch))
+    for batch in progress(cut(range(len(images)), settings.batch_size), what, "batches"):
+        values, logits = space_and_logits(model, settings.space, images.load(model, batch))
         found.append((values.cpu().numpy(), logits.argmax(1).cpu().numpy()))
     values, predicted = (np.concatenate(part) for part in zip(*found, strict=True))
     bad = ~np.isfinite(values).all(1)
     if bad.any():
         raise InputError(
-            f"the {space} of {bad.sum()} of {len(bad)} images is not finite: has the training "
-            "diverged?"
+            f"the {settings.space} of {bad.sum()} of {len(bad)} images is not finite: has the "
+            "training diverged?"
         )
     return values, predicted
 
@@ -92,21 +70,14 @@ def class_centres(
 
 
 def image_norms(
-    model: OpenSetImageClassifier, images: ImageSubset, settings: NormSettings, journal: Journal
+    model: OpenSetImageClassifier, images: ImageSubset, settings: Settings, journal: Journal
 ) -> NormEstimate:
     """Squared Jacobian norm at each image ``(N,)``; those in the journal are not computed again."""
     keys = [f"image {position}" for position in images.positions]
     seeds = [probe_seed(settings.seed, 0, int(position)) for position in images.positions]
-    _measure(
-        model,
-        settings,
-        journal,
-        keys,
-        seeds,
-        lambda batch: images.load(model, batch),
-        "Jacobian norm",
+    return _measure(
+        model, settings, journal, keys, seeds, partial(images.load, model), "Jacobian norm"
     )
-    return _collect(journal, keys)
 
 
 def path_norms(
@@ -114,7 +85,7 @@ def path_norms(
     images: ImageSubset,
     pairs: np.ndarray,
     steps: np.ndarray,
-    settings: NormSettings,
+    settings: Settings,
     journal: Journal,
 ) -> NormEstimate:
     """Squared Jacobian norm between the images of pairs, ``(P, S)``.
@@ -135,8 +106,7 @@ def path_norms(
         chosen = [points[index] for index in batch]
         return points_between(model, images, pairs, steps, chosen)
 
-    _measure(model, settings, journal, keys, seeds, load, "interpolations")
-    found = _collect(journal, keys)
+    found = _measure(model, settings, journal, keys, seeds, load, "interpolations")
     shape = (len(pairs), len(steps))
     return NormEstimate(found.value.reshape(shape), found.error.reshape(shape))
 
@@ -147,7 +117,7 @@ def path_values(
     images: ImageSubset,
     pairs: np.ndarray,
     steps: np.ndarray,
-    settings: NormSettings,
+    settings: Settings,
 ) -> np.ndarray:
     """The representation along the paths, ``(P, S, D)``."""
     points = [(pair, step) for pair in range(len(pairs)) for step in range(len(steps))]
@@ -182,14 +152,14 @@ def probe_seed(seed: int, *key: int) -> int:
 
 def _measure(
     model: OpenSetImageClassifier,
-    settings: NormSettings,
+    settings: Settings,
     journal: Journal,
     keys: Sequence[str],
     seeds: Sequence[int],
     load: Callable[[Sequence[int]], Tensor],
     what: str,
-) -> None:
-    """Compute what the journal does not hold yet, a batch at a time."""
+) -> NormEstimate:
+    """Compute what the journal does not hold yet, a batch at a time, and give what it then does."""
     function = space_function(model, settings.space)
     scale = input_scale(model, settings.units)
     done = {key for key, *_ in journal.lines}
@@ -207,9 +177,6 @@ def _measure(
             if not torch.isfinite(row).all():
                 raise InputError(f"the Jacobian norm at {name} is not finite")
         journal.add([name, *row] for name, row in zip(names, rows.tolist(), strict=True))
-
-
-def _collect(journal: Journal, keys: Sequence[str]) -> NormEstimate:
-    found = {key: values for key, *values in journal.lines}
-    rows = torch.tensor([found[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
+    measured = {key: values for key, *values in journal.lines}
+    rows = torch.tensor([measured[key] for key in keys], dtype=torch.float64).reshape(-1, 2)
     return NormEstimate(rows[:, 0], rows[:, 1])

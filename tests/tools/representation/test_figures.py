@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from representation_run.figures import FIGURE_DEFINITIONS, compute_figures
+from representation_run.images import ImageSubset
+from representation_run.run import Measured, Paths
 
 from mmosr.analysis.clusters import bhattacharyya_coefficient, davies_bouldin
-from mmosr.analysis.figures import FIGURE_DEFINITIONS, compute_figures
-from mmosr.analysis.images import ImageSubset
 from mmosr.analysis.jacobian import NormEstimate
-from mmosr.analysis.representation import Measured, Paths
 
 LABELS = np.array([0, 0, 1, 1, 1, -1, -1, -1])
 PREDICTED = np.array([0, 1, 1, 1, 0, 0, 1, 1])

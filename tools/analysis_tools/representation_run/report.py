@@ -1,4 +1,4 @@
-"""Files of an analysis: tables as CSV, figures as PNG, and the record of everything as JSON."""
+"""Files of an analysis: tables as CSV, figures as PNG, the record as JSON; and what is printed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from mmosr.runs.record import write_json
-from mmosr.runs.tables import write_csv
+from mmosr.runs.tables import terminal_table, write_csv
 from mmosr.visualization.figure_parts import write_figure
 
 from .figures import compute_figures
+from .images import count_labels
 from .plots import draw_histograms, draw_interpolation, draw_map
-from .representation import RECORD, Measured, Settings
+from .run import RECORD, Measured
+from .settings import Settings
 
 SPACE_TEXT = {
     "embedding": "the embedding",
@@ -85,8 +88,8 @@ def write_plots(
 ) -> None:
     """Write ``jacobian_norm.png``, ``distances.png``, ``tsne.png`` and ``interpolation.png``."""
     known, norm = measured.images.known, measured.norm.value.numpy()
-    space = SPACE_TEXT[settings.norm.space]
-    quantity = f"Jacobian norm of {space} {UNIT_TEXT[settings.norm.units]}"
+    space = SPACE_TEXT[settings.space]
+    quantity = f"Jacobian norm of {space} {UNIT_TEXT[settings.units]}"
     samples = {"known": norm[known], "unknown": norm[~known]}
     figure = draw_histograms(samples, title, quantity)
     write_figure(figure, out / "jacobian_norm.png")
@@ -132,23 +135,22 @@ def _class(measured: Measured, label: int) -> str:
 
 
 def _describe_norm(settings: Settings) -> dict[str, str]:
-    norm = settings.norm
     method = "exact: one backward pass for each value of f"
-    if norm.probes is not None:
+    if settings.probes is not None:
         method = (
-            f"Hutchinson estimate with {norm.probes} Rademacher probes: unbiased for the squared "
-            "norm; the norm is its root"
+            f"Hutchinson estimate with {settings.probes} Rademacher probes: unbiased for the "
+            "squared norm; the norm is its root"
         )
     units = {
         "network": "the input of the network, after the data preprocessor",
         "pixel": "the image with pixels in [0, 1]",
     }
-    return {"f": norm.space, "x": units[norm.units], "method": method}
+    return {"f": settings.space, "x": units[settings.units], "method": method}
 
 
 def _describe_images(measured: Measured) -> dict[str, object]:
     images = measured.images
-    drawn, available = images.counts(), images.available
+    drawn, available = count_labels(images.labels), images.available
     known = {
         name: {"drawn": drawn.get(label, 0), "of": available.get(label, 0)}
         for label, name in enumerate(measured.classes)
@@ -161,3 +163,22 @@ def _describe_images(measured: Measured) -> dict[str, object]:
         "unknown": unknown["drawn"],
         "by_class": {**known, "unknown": unknown},
     }
+
+
+def print_record(record: Mapping, path: Path) -> None:
+    """Print the figures of a record, and what they are of.
+
+    Args:
+        record: From :func:`write_report`.
+        path: Its file.
+    """
+    table = terminal_table(["figure", "value", "standard error"])
+    for name, figure in record["figures"].items():
+        cells = (figure["value"], figure.get("standard_error"))
+        table.add_row(name, *("" if cell is None else f"{cell:.4g}" for cell in cells))
+    Console().print(table)
+    images, norm = record["images"], record["jacobian"]
+    print(f"{images['known']} known and {images['unknown']} unknown images; f: {norm['f']}")
+    print(f"norms: {norm['method']}; x: {norm['x']}")
+    print(f"distances: {record['distances']}")
+    print(f"written: {path}")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmosr.evaluation.curves import auroc
-from mmosr.evaluation.histogram import ScoreHistogram
-
-from .clusters import (
+from mmosr.analysis.clusters import (
     bhattacharyya_coefficient,
     class_mean_distance,
     davies_bouldin,
@@ -16,7 +13,10 @@ from .clusters import (
     intra_class_distance,
     sampling_loss,
 )
-from .representation import Measured
+from mmosr.evaluation.curves import auroc
+from mmosr.evaluation.histogram import ScoreHistogram
+
+from .run import Measured
 
 FIGURE_DEFINITIONS = {
     "jacobian_norm_known": "mean over the known images of |df/dx|_F",

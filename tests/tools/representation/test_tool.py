@@ -7,14 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from representation_run import measurements as measuring
 from sklearn.metrics import davies_bouldin_score, roc_auc_score
 
-import mmosr.analysis.measurements as measuring
-from mmosr.analysis import CENTRES, SPACES, UNITS, bhattacharyya_coefficient
-from mmosr.analysis.images import PARTS
+from mmosr.analysis import SPACES, UNITS, bhattacharyya_coefficient
 from tests.in_process import load_tool, run_in_process
 
-from .representation_case import (
+from .case import (
     NAMES,
     TOOL,
     arguments,
@@ -245,4 +244,4 @@ def test_images_of_different_sizes(call, folder, tmp_path):
 
 def test_choices_are_those_of_the_analysis():
     tool = load_tool(TOOL)
-    assert (tool.PARTS, tool.SPACES, tool.UNITS, tool.CENTRES) == (PARTS, SPACES, UNITS, CENTRES)
+    assert (tool.SPACES, tool.UNITS) == (SPACES, UNITS)

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from mmosr.apis import Loaded
 from mmosr.classification import OpenSetImageClassifier
 from mmosr.utils import UNKNOWN, InputError
-
-from .spaces import network_inputs
-
-PARTS = ("test", "val", "train")
 
 
 @dataclass(frozen=True)
@@ -48,13 +45,21 @@ class ImageSubset:
         return [str(info.get("img_path", f"#{position}")) for info, position in pairs]
 
     def load(self, model: OpenSetImageClassifier, indices: Sequence[int]) -> Tensor:
-        """Network inputs ``(n, 3, H, W)`` of some of these images."""
-        images = [self.dataset[int(self.positions[index])]["inputs"] for index in indices]
-        return network_inputs(model, images)
+        """Network inputs ``(n, 3, H, W)`` of some of these images, on the device of the model.
 
-    def counts(self) -> dict[int, int]:
-        """Number of images by label."""
-        return _count(self.labels)
+        Raises:
+            InputError: They are of different sizes.
+        """
+        images = [self.dataset[int(self.positions[index])]["inputs"] for index in indices]
+        sizes = {tuple(image.shape) for image in images}
+        if len(sizes) > 1:
+            shown = " and ".join(str(size) for size in sorted(sizes)[:2])
+            raise InputError(
+                f"images of sizes {shown}, and lines between images need one size: add a resize or "
+                "a crop to the test pipeline"
+            )
+        with torch.no_grad():
+            return model.data_preprocessor({"inputs": images}, False)["inputs"]
 
 
 def read_images(
@@ -78,7 +83,7 @@ def read_images(
     usable = np.flatnonzero(labels >= 0) if known_only else np.arange(len(labels))
     drawn = balanced_draw(labels[usable], groups[usable], classes, maximum, seed)
     chosen = usable[drawn]
-    return ImageSubset(dataset, chosen, labels[chosen], _count(labels))
+    return ImageSubset(dataset, chosen, labels[chosen], count_labels(labels))
 
 
 def balanced_draw(
@@ -150,6 +155,7 @@ def _labels(dataset: Sequence, part: str, classes: int) -> tuple[np.ndarray, np.
     return np.array(labels, np.int64), np.array(groups, np.int64)
 
 
-def _count(labels: np.ndarray) -> dict[int, int]:
+def count_labels(labels: np.ndarray) -> dict[int, int]:
+    """Number of images by label."""
     values, counts = np.unique(labels, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))

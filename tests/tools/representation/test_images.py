@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from representation_run.images import balanced_draw
 
-from mmosr.analysis.images import balanced_draw
 from mmosr.utils import InputError
 
 # 3 known classes of 20, 3 and 30 images, and unknown ones of two kinds

@@ -6,8 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmosr.config.machine import enable_amp
-from mmosr.utils import cpu
+from mmosr.config import machine
 
 
 @pytest.fixture
@@ -16,10 +15,10 @@ def said(monkeypatch):
 
     def run(slowdown, gpu=False):
         lines = []
-        monkeypatch.setattr(cpu, "bfloat16_slowdown", lambda: slowdown)
-        monkeypatch.setattr(cpu, "print_log", lambda text, **_: lines.append(text))
+        monkeypatch.setattr(machine, "bfloat16_slowdown", lambda: slowdown)
+        monkeypatch.setattr(machine, "print_log", lambda text, **_: lines.append(text))
         monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-        enable_amp(Config(dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1)))))
+        machine.enable_amp(Config(dict(optim_wrapper=dict(optimizer=dict(type="SGD", lr=0.1)))))
         return lines
 
     return run
@@ -35,9 +34,9 @@ def test_measured_once_and_threads_are_left_as_they_are():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        cpu.bfloat16_slowdown.cache_clear()
-        first = cpu.bfloat16_slowdown()
+        machine.bfloat16_slowdown.cache_clear()
+        first = machine.bfloat16_slowdown()
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
-    assert 0 < first < math.inf and cpu.bfloat16_slowdown() == first
+    assert 0 < first < math.inf and machine.bfloat16_slowdown() == first
