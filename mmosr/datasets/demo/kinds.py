@@ -13,7 +13,7 @@ import numpy as np
 
 from mmosr.utils import UNKNOWN_LABEL
 
-from .drawing import Camera, Canvas, Material, rotation
+from .drawing import Canvas, Material, rotation
 from .objects import ground_shadow
 
 Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -28,7 +28,6 @@ class Spot(NamedTuple):
     """
 
     canvas: Canvas
-    camera: Camera
     place: tuple[float, float]
     lift: float
     height: float
@@ -43,7 +42,7 @@ class Spot(NamedTuple):
     @property
     def pixel(self) -> float:
         """Canvas pixels per unit of a shape, which is about 1 high."""
-        return self.camera.scale(self.z) * self.height
+        return self.canvas.camera.scale(self.z) * self.height
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,6 @@ class Kind:
 
 def draw_unknown(
     canvas: Canvas,
-    camera: Camera,
     rng: np.random.Generator,
     kind: Kind,
     place: tuple[float, float],
@@ -75,7 +73,6 @@ def draw_unknown(
 
     Args:
         canvas: Where to paint.
-        camera: Turns metres into pixels.
         rng: Source of the randomness.
         kind: What to paint.
         place: Metres to the right of the camera and ahead of it.
@@ -83,9 +80,9 @@ def draw_unknown(
     """
     x, z = place
     lift = rng.uniform(*kind.lift) if kind.lift else 0.0
-    ground_shadow(canvas, camera, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
+    ground_shadow(canvas, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
     material = Material(UNKNOWN_LABEL, int(rng.integers(4, 34)), int(rng.integers(4, 30)))
-    spot = Spot(canvas, camera, place, lift, height, material, kind.texture(rng))
+    spot = Spot(canvas, place, lift, height, material, kind.texture(rng))
     kind.draw(rng, spot)
 
 
@@ -104,7 +101,7 @@ def upright(
     def draw(rng: np.random.Generator, spot: Spot) -> None:
         parts = shape(rng)
         pixel = spot.pixel * np.array([rng.choice([-1.0, 1.0]), -1.0])
-        foot = spot.camera.project([spot.place[0], spot.lift, spot.z])
+        foot = spot.canvas.at(spot.place[0], spot.lift, spot.z)
         parts = [part * pixel + foot for part in parts]
         spot.canvas.outline(parts)
         for part in parts:

@@ -40,7 +40,7 @@ def _draw_crate(rng: np.random.Generator, spot: Spot) -> None:
     (x, z), height, canvas = spot.place, spot.height, spot.canvas
     half, depth = height * rng.uniform(0.4, 0.9), height * rng.uniform(0.6, 1.2)
     ends = (x - half, x + half), (0.0, height), (z, z + depth)
-    rear, side, top, hull = box_faces(spot.camera, *ends)
+    rear, side, top, hull = box_faces(canvas, *ends)
     colour, sun = pick(rng, WALLS + PAINTS + [(75, 120, 165)] * 6), rng.uniform(0.65, 1.15, 2)
     seam = colour * rng.uniform(0.45, 0.8)
     canvas.outline([hull])
