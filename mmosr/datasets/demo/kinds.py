@@ -5,7 +5,7 @@ families differ in shapes, colours and patterns only: shadow, shading, grain and
 are those of the known things.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,29 +20,31 @@ Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """``(rows, columns) -> BGR``; rows and columns run from 0 to 1 over a part."""
 
 
+class Shape(NamedTuple):
+    """Polygons that make an object, each the hindmost first.
+
+    ``parts`` have the texture of the object; ``marks`` are painted over them, polygons of a colour
+    at a time, and do not change the labels.
+    """
+
+    parts: list[np.ndarray]
+    marks: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]] = ()
+
+
 class Spot(NamedTuple):
     """Where and of what one object is painted.
 
-    ``place`` is metres to the right of the camera and ahead of it, ``lift`` metres between the
-    ground and the object, ``height`` metres.
+    ``x`` and ``z`` are metres to the right of the camera and ahead of it, ``lift`` metres between
+    the ground and the object, ``height`` metres.
     """
 
     canvas: Canvas
-    place: tuple[float, float]
+    x: float
+    z: float
     lift: float
     height: float
     material: Material
     texture: Texture
-
-    @property
-    def z(self) -> float:
-        """Distance in metres."""
-        return self.place[1]
-
-    @property
-    def pixel(self) -> float:
-        """Canvas pixels per unit of a shape, which is about 1 high."""
-        return self.canvas.camera.scale(self.z) * self.height
 
 
 @dataclass(frozen=True)
@@ -82,32 +84,28 @@ def draw_unknown(
     lift = rng.uniform(*kind.lift) if kind.lift else 0.0
     ground_shadow(canvas, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
     material = Material(UNKNOWN_LABEL, int(rng.integers(4, 34)), int(rng.integers(4, 30)))
-    spot = Spot(canvas, place, lift, height, material, kind.texture(rng))
-    kind.draw(rng, spot)
+    kind.draw(rng, Spot(canvas, x, z, lift, height, material, kind.texture(rng)))
 
 
-def upright(
-    shape: Callable[[np.random.Generator], list[np.ndarray]],
-    details: Callable[[Spot, list[np.ndarray]], None] | None = None,
-) -> Callable[[np.random.Generator, Spot], None]:
+def upright(shape: Callable[[np.random.Generator], Shape]) -> Callable:
     """A ``Kind.draw`` that paints flat parts facing the camera, randomly mirrored.
 
     Args:
-        shape: Gives the parts, the hindmost first: polygons in a frame whose origin is the foot,
-            x sideways, y up, height about 1.
-        details: Colours more at a spot; gets the parts in canvas pixels.
+        shape: Gives the parts and their marks, in a frame whose origin is the foot, x sideways,
+            y up, height about 1.
     """
 
     def draw(rng: np.random.Generator, spot: Spot) -> None:
-        parts = shape(rng)
-        pixel = spot.pixel * np.array([rng.choice([-1.0, 1.0]), -1.0])
-        foot = spot.canvas.at(spot.place[0], spot.lift, spot.z)
-        parts = [part * pixel + foot for part in parts]
-        spot.canvas.outline(parts)
+        canvas, shapes = spot.canvas, shape(rng)
+        unit = canvas.camera.scale(spot.z) * spot.height
+        frame = unit * np.array([rng.choice([-1.0, 1.0]), -1.0])
+        foot = canvas.at(spot.x, spot.lift, spot.z)
+        parts = [part * frame + foot for part in shapes.parts]
+        canvas.outline(parts)
         for part in parts:
-            spot.canvas.paint(part, spot.texture, spot.material, spot.z)
-        if details is not None:
-            details(spot, parts)
+            canvas.paint(part, spot.texture, spot.material, spot.z)
+        for colour, polygons in shapes.marks:
+            canvas.fill([polygon * frame + foot for polygon in polygons], colour, spot.z)
 
     return draw
 
