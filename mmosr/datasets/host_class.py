@@ -11,6 +11,14 @@ from mmengine.registry import Registry
 from mmosr.utils import InputError
 
 
+class InFront:
+    """What stands in front of a dataset class; its messages begin with the name of the class."""
+
+    def error(self, text: str) -> InputError:
+        """The exception to raise."""
+        return InputError(f"{type(self).__name__}: {text}")
+
+
 @cache
 def class_in_front(front: type, host: type, prefix: str) -> type:
     """The class ``front`` in front of ``host``, the same one at every call.
