@@ -11,7 +11,7 @@ from mmseg.registry import DATASETS as MMSEG_DATASETS
 from mmosr.registry import DATASETS
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError, check_choice
 
-from .host_class import InFront, class_in_front, find_host
+from .host_class import InFront, class_in_front, find_class
 
 
 class HeldOutClasses(InFront):
@@ -35,6 +35,9 @@ class HeldOutClasses(InFront):
             left, a folder or list that is missing or names no image, a listed image that does not
             exist, or an image without its label file.
     """
+
+    _prefix, _base, _hosts = "HeldOut", BaseSegDataset, MMSEG_DATASETS
+    _kind = "mmseg dataset for semantic segmentation"
 
     # Values of the label files that stand for no class: an object of no class, and what is
     # ignored; by default 255, and 0 with reduce_zero_label.
@@ -188,7 +191,7 @@ def held_out_class(host: type[BaseSegDataset]) -> type[BaseSegDataset]:
 
     Its objects can be pickled. To write such a class down, derive from both instead.
     """
-    return class_in_front(HeldOutClasses, host, "HeldOut")
+    return class_in_front(HeldOutClasses, host)
 
 
 @DATASETS.register_module(name="HeldOutDataset")
@@ -202,7 +205,4 @@ def held_out_dataset(host: str | type[BaseSegDataset], *args, **kwargs) -> BaseS
     Raises:
         InputError: No such dataset, or one that is not for semantic segmentation.
     """
-    kind = "mmseg dataset for semantic segmentation"
-    registries = (MMSEG_DATASETS, DATASETS)
-    cls = find_host(host, BaseSegDataset, registries, "HeldOutDataset", kind)
-    return held_out_class(cls)(*args, **kwargs)
+    return find_class(HeldOutClasses, host, "HeldOutDataset")(*args, **kwargs)

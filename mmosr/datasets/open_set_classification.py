@@ -11,8 +11,9 @@ from mmosr.registry import DATASETS
 from mmosr.utils import UNKNOWN
 
 from .class_splits import check_classes, load_split
+from .host_class import find_class
 from .image_sampling import validation_share
-from .relabelled_images import RelabelledImages, relabelled_class
+from .relabelled_images import RelabelledImages
 
 _LEFT_OUT = -2  # neither known nor unknown
 
@@ -46,6 +47,8 @@ class KnownUnknownClasses(RelabelledImages):
             class, a split made for other classes, a file that shows both a known and an unknown
             class, or a known class without an image.
     """
+
+    _prefix = "OpenSet"
 
     def __init__(
         self,
@@ -90,16 +93,17 @@ class KnownUnknownClasses(RelabelledImages):
         self._metainfo["unknown_classes"] = tuple(names[index] for index in unknown)
 
     def _given_classes(self) -> tuple[list[int], list[int]]:
-        everything = range(len(self._need_classes()))
-        known = None if self._known is None else self._class_ids(self._known, "known_classes")
-        unknown = self._unknown if self._unknown is not None or known is not None else ()
-        if unknown is not None:
-            unknown = self._class_ids(unknown, "unknown_classes")
-        if known is None:
-            known = [index for index in everything if index not in unknown]
-        if unknown is None:
-            unknown = [index for index in everything if index not in known]
-        return known, unknown
+        def others(ids: list[int]) -> list[int]:
+            return [index for index in range(len(self.host_classes)) if index not in ids]
+
+        if self._known is None:
+            named = () if self._unknown is None else self._unknown
+            unknown = self._class_ids(named, "unknown_classes")
+            return others(unknown), unknown
+        known = self._class_ids(self._known, "known_classes")
+        if self._unknown is None:
+            return known, others(known)
+        return known, self._class_ids(self._unknown, "unknown_classes")
 
     def _choose(self, items: list[dict]) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the images that the role shows, and their labels."""
@@ -159,5 +163,5 @@ def open_set_classification_dataset(
         InputError: No such dataset, one that is not for image classification, or as
             :class:`KnownUnknownClasses`.
     """
-    owner = "OpenSetClassificationDataset"
-    return relabelled_class(KnownUnknownClasses, host, owner, "OpenSet")(*args, **kwargs)
+    cls = find_class(KnownUnknownClasses, host, "OpenSetClassificationDataset")
+    return cls(*args, **kwargs)

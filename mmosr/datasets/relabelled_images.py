@@ -11,10 +11,9 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset, ImageNet
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 
-from mmosr.registry import DATASETS
 from mmosr.utils import check_choice
 
-from .host_class import InFront, class_in_front, find_host
+from .host_class import InFront
 
 ROLES = ("train", "val", "test")
 
@@ -37,6 +36,9 @@ class RelabelledImages(InFront):
         InputError: An unknown role, test files asked for in training, data that is missing, or
             labels that are not one class id per image.
     """
+
+    _base, _hosts = BaseDataset, MMPRETRAIN_DATASETS
+    _kind = "mmpretrain dataset for image classification"
 
     def __init__(
         self,
@@ -151,14 +153,3 @@ class RelabelledImages(InFront):
         if twice:
             raise self.error(f"{argument} names {', '.join(twice)} twice")
         return sorted(ids)
-
-
-def relabelled_class(front: type, host: str | type, owner: str, prefix: str) -> type[BaseDataset]:
-    """The class ``front`` in front of a host that is given by name or as a class.
-
-    Raises:
-        InputError: No such dataset, or one that is not for image classification.
-    """
-    registries = (MMPRETRAIN_DATASETS, DATASETS)
-    kind = "mmpretrain dataset for image classification"
-    return class_in_front(front, find_host(host, BaseDataset, registries, owner, kind), prefix)

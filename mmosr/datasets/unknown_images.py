@@ -13,8 +13,9 @@ from mmosr.registry import DATASETS
 from mmosr.utils import UNKNOWN, InputError
 
 from .class_splits import check_classes, load_split
+from .host_class import find_class
 from .image_sampling import sample_images
-from .relabelled_images import RelabelledImages, relabelled_class
+from .relabelled_images import RelabelledImages
 from .synthetic_images import NoiseImages
 
 
@@ -34,6 +35,8 @@ class AllUnknown(RelabelledImages):
         InputError: Classes that do not exist, a split made for other classes, fewer images than
             ``num``, or another role than ``test``.
     """
+
+    _prefix = "Unknown"
 
     def __init__(
         self,
@@ -92,7 +95,7 @@ def unknown_images(host: str | type[BaseDataset] = "CustomDataset", *args, **kwa
         InputError: No such dataset, one that is not for image classification, or as
             :class:`AllUnknown`.
     """
-    return relabelled_class(AllUnknown, host, "UnknownImages", "Unknown")(*args, **kwargs)
+    return find_class(AllUnknown, host, "UnknownImages")(*args, **kwargs)
 
 
 @DATASETS.register_module()
