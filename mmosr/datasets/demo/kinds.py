@@ -31,22 +31,6 @@ class Shape(NamedTuple):
     marks: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]] = ()
 
 
-class Spot(NamedTuple):
-    """Where and of what one object is painted.
-
-    ``x`` and ``z`` are metres to the right of the camera and ahead of it, ``lift`` metres between
-    the ground and the object, ``height`` metres.
-    """
-
-    canvas: Canvas
-    x: float
-    z: float
-    lift: float
-    height: float
-    material: Material
-    texture: Texture
-
-
 @dataclass(frozen=True)
 class Kind:
     """One kind of unknown object.
@@ -54,60 +38,40 @@ class Kind:
     Args:
         heights: Range of the real height in metres.
         texture: Makes the random texture of an object.
-        draw: Paints an object with a source of randomness at a spot.
+        shape: Makes a random flat object that faces the camera, in a frame whose origin is the
+            foot, x sideways, y up, height about 1.
+        solid: Paints an object that is not flat, instead: ``solid(canvas, rng, x, z, height,
+            material)``.
         lift: Range of metres above the ground for things that fly, None for the others.
     """
 
     heights: tuple[float, float]
     texture: Callable[[np.random.Generator], Texture]
-    draw: Callable[[np.random.Generator, Spot], None]
+    shape: Callable[[np.random.Generator], Shape] | None = None
+    solid: Callable[..., None] | None = None
     lift: tuple[float, float] | None = None
 
 
 def draw_unknown(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    kind: Kind,
-    place: tuple[float, float],
-    height: float,
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, kind: Kind, height: float
 ) -> None:
-    """Paint one unknown object with its shadow.
-
-    Args:
-        canvas: Where to paint.
-        rng: Source of the randomness.
-        kind: What to paint.
-        place: Metres to the right of the camera and ahead of it.
-        height: Height of the object in metres.
-    """
-    x, z = place
+    """Paint one unknown object with its shadow, ``height`` metres high, randomly mirrored."""
     lift = rng.uniform(*kind.lift) if kind.lift else 0.0
     ground_shadow(canvas, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
     material = Material(UNKNOWN_LABEL, int(rng.integers(4, 34)), int(rng.integers(4, 30)))
-    kind.draw(rng, Spot(canvas, x, z, lift, height, material, kind.texture(rng)))
-
-
-def upright(shape: Callable[[np.random.Generator], Shape]) -> Callable:
-    """A ``Kind.draw`` that paints flat parts facing the camera, randomly mirrored.
-
-    Args:
-        shape: Gives the parts and their marks, in a frame whose origin is the foot, x sideways,
-            y up, height about 1.
-    """
-
-    def draw(rng: np.random.Generator, spot: Spot) -> None:
-        canvas, shapes = spot.canvas, shape(rng)
-        unit = canvas.camera.scale(spot.z) * spot.height
-        frame = unit * np.array([rng.choice([-1.0, 1.0]), -1.0])
-        foot = canvas.at(spot.x, spot.lift, spot.z)
-        parts = [part * frame + foot for part in shapes.parts]
-        canvas.outline(parts)
-        for part in parts:
-            canvas.paint(part, spot.texture, spot.material, spot.z)
-        for colour, polygons in shapes.marks:
-            canvas.fill([polygon * frame + foot for polygon in polygons], colour, spot.z)
-
-    return draw
+    texture = kind.texture(rng)
+    if kind.shape is None:
+        kind.solid(canvas, rng, x, z, height, material)
+        return
+    shape = kind.shape(rng)
+    frame = canvas.camera.scale(z) * height * np.array([rng.choice([-1.0, 1.0]), -1.0])
+    foot = canvas.at(x, lift, z)
+    parts = [part * frame + foot for part in shape.parts]
+    canvas.outline(parts)
+    for part in parts:
+        canvas.paint(part, texture, material, z)
+    for colour, polygons in shape.marks:
+        canvas.fill([polygon * frame + foot for polygon in polygons], colour, z)
 
 
 def shaded(

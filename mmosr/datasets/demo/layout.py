@@ -90,9 +90,9 @@ def plan_unknowns(
         height = min(height, 0.38 * canvas.height / camera.scale(z))
         low = max(street.left - 1.5, camera.side_at(0.06 * canvas.width, z))
         high = min(street.right + 1.5, camera.side_at(0.94 * canvas.width, z))
-        place = (rng.uniform(min(low, high), max(low, high)), z)
+        x = rng.uniform(min(low, high), max(low, high))
         own = np.random.default_rng(rng.integers(1 << 32))
-        args = (canvas, own, kind, place, height)
+        args = (canvas, own, x, z, kind, height)
         things.append((z, height / z, lambda args=args: draw_unknown(*args)))
     things.sort(key=lambda thing: -thing[1])
     return [(z, draw) for z, _, draw in things]

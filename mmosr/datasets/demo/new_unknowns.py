@@ -7,7 +7,7 @@ first time. Shapes, patterns and colours are others than those of both.
 import numpy as np
 
 from .drawing import ellipse, rotation, shrunk, sub_quad
-from .kinds import Kind, Shape, Texture, bar, hsv, shaded, upright
+from .kinds import Kind, Shape, Texture, bar, hsv, shaded
 
 DARK, PALE = np.array([45.0, 42.0, 42.0]), np.array([165.0, 170.0, 172.0])
 
@@ -95,10 +95,10 @@ def _pinwheel(rng: np.random.Generator) -> Shape:
 
 
 NEW_KINDS = {
-    "tent": Kind((0.6, 1.4), make_texture, upright(_tent)),
-    "trolley": Kind((0.6, 1.1), make_texture, upright(_trolley)),
-    "dish": Kind((0.6, 1.3), make_texture, upright(_dish)),
-    "snowman": Kind((0.6, 1.5), make_texture, upright(_snowman)),
-    "pinwheel": Kind((0.6, 1.3), make_texture, upright(_pinwheel)),
+    "tent": Kind((0.6, 1.4), make_texture, _tent),
+    "trolley": Kind((0.6, 1.1), make_texture, _trolley),
+    "dish": Kind((0.6, 1.3), make_texture, _dish),
+    "snowman": Kind((0.6, 1.5), make_texture, _snowman),
+    "pinwheel": Kind((0.6, 1.3), make_texture, _pinwheel),
 }
 """The kinds that join the test kinds in sets whose seed is not 0."""

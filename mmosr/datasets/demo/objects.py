@@ -8,17 +8,7 @@ things apart.
 import cv2
 import numpy as np
 
-from .drawing import (
-    Canvas,
-    Material,
-    blob,
-    corners,
-    ellipse,
-    rectangle,
-    rotation,
-    shrunk,
-    sub_quad,
-)
+from .drawing import Canvas, Material, blob, corners, ellipse, rectangle, rotation, shrunk, sub_quad
 
 POLE, LIGHT, SIGN = Material(5, 10, 5), Material(6, 8, 5), Material(7, 8, 5)
 PLANT, CAR = Material(8, 38, 30), Material(13, 8, 10)

@@ -5,8 +5,8 @@ They borrow colours, grain and shading from the known things, and stand on the r
 
 import numpy as np
 
-from .drawing import blob, ellipse, shrunk, sub_quad
-from .kinds import Kind, Shape, Spot, Texture, bar, shaded, upright
+from .drawing import Material, blob, ellipse, shrunk, sub_quad
+from .kinds import Kind, Shape, Texture, bar, shaded
 from .objects import LEAVES, PAINTS, VIVID, WALLS, box_faces, pick
 
 ROADS = [(95, 95, 97), (80, 80, 84), (112, 110, 108)]
@@ -36,15 +36,14 @@ def make_texture(rng: np.random.Generator) -> Texture:
     return shaded(first, second, pattern, sun)
 
 
-def _draw_crate(rng: np.random.Generator, spot: Spot) -> None:
-    canvas, x, z, height = spot.canvas, spot.x, spot.z, spot.height
+def _draw_crate(canvas, rng, x: float, z: float, height: float, material: Material) -> None:
     half, depth = height * rng.uniform(0.4, 0.9), height * rng.uniform(0.6, 1.2)
     ends = (x - half, x + half), (0.0, height), (z, z + depth)
     rear, side, top, hull = box_faces(canvas, *ends)
     colour, sun = pick(rng, WALLS + PAINTS + [(75, 120, 165)] * 6), rng.uniform(0.65, 1.15, 2)
     seam = colour * rng.uniform(0.45, 0.8)
     canvas.outline([hull])
-    canvas.fill(hull, colour * sun[1], z, spot.material)
+    canvas.fill(hull, colour * sun[1], z, material)
     canvas.fill(top, colour * 1.2, z)
     count = int(rng.integers(1, 6))
     edges = np.arange(count) / count
@@ -111,12 +110,12 @@ def _balloon(rng: np.random.Generator) -> Shape:
 
 # The order counts: scenes draw a kind by its number.
 TEST_KINDS = {
-    "animal": Kind((0.5, 1.7), make_texture, upright(_animal)),
-    "crate": Kind((0.4, 1.3), make_texture, _draw_crate),
-    "ball": Kind((0.35, 1.1), make_texture, upright(_ball)),
-    "tyre": Kind((0.6, 1.1), make_texture, upright(_tyre)),
-    "cone": Kind((0.6, 1.2), make_texture, upright(_cone)),
-    "debris": Kind((0.3, 0.9), make_texture, upright(_debris)),
-    "balloon": Kind((0.6, 1.6), make_texture, upright(_balloon), lift=(0.8, 4.0)),
+    "animal": Kind((0.5, 1.7), make_texture, _animal),
+    "crate": Kind((0.4, 1.3), make_texture, solid=_draw_crate),
+    "ball": Kind((0.35, 1.1), make_texture, _ball),
+    "tyre": Kind((0.6, 1.1), make_texture, _tyre),
+    "cone": Kind((0.6, 1.2), make_texture, _cone),
+    "debris": Kind((0.3, 0.9), make_texture, _debris),
+    "balloon": Kind((0.6, 1.6), make_texture, _balloon, lift=(0.8, 4.0)),
 }
 """The kinds of the test scenes."""

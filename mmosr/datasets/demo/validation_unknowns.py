@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from .drawing import ellipse, rectangle, shrunk, sub_quad
-from .kinds import Kind, Shape, Texture, bar, hsv, shaded, turned, upright
+from .kinds import Kind, Shape, Texture, bar, hsv, shaded, turned
 
 DARK = np.array([38.0, 36.0, 35.0])
 
@@ -124,12 +124,12 @@ def _kite(rng: np.random.Generator) -> Shape:
 
 
 VALIDATION_KINDS = {
-    "bench": Kind((0.6, 1.1), make_texture, upright(_bench)),
-    "umbrella": Kind((0.6, 1.4), make_texture, upright(_umbrella)),
-    "ladder": Kind((0.9, 1.7), make_texture, upright(_ladder)),
-    "suitcase": Kind((0.5, 1.1), make_texture, upright(_suitcase)),
-    "wheelbarrow": Kind((0.5, 1.0), make_texture, upright(_wheelbarrow)),
-    "sofa": Kind((0.6, 1.1), make_texture, upright(_sofa)),
-    "kite": Kind((0.7, 1.5), make_texture, upright(_kite), lift=(0.8, 4.0)),
+    "bench": Kind((0.6, 1.1), make_texture, _bench),
+    "umbrella": Kind((0.6, 1.4), make_texture, _umbrella),
+    "ladder": Kind((0.9, 1.7), make_texture, _ladder),
+    "suitcase": Kind((0.5, 1.1), make_texture, _suitcase),
+    "wheelbarrow": Kind((0.5, 1.0), make_texture, _wheelbarrow),
+    "sofa": Kind((0.6, 1.1), make_texture, _sofa),
+    "kite": Kind((0.7, 1.5), make_texture, _kite, lift=(0.8, 4.0)),
 }
 """The kinds of the validation scenes."""
