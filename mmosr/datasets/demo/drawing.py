@@ -48,13 +48,13 @@ class Camera:
     height: float
     bend: float
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Turn points ``(..., 3)`` in metres (Z > 0) into canvas pixels ``(..., 2)``."""
-        points = np.asarray(points, dtype=np.float64)
-        x, y, z = points[..., 0], points[..., 1], points[..., 2]
-        pixels = np.empty(points.shape[:-1] + (2,))
-        pixels[..., 0] = self.centre + self.focal * (x / z + self.bend * z)
-        pixels[..., 1] = self.horizon + self.focal * (self.height - y) / z
+    def project(self, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> np.ndarray:
+        """Canvas pixels ``(..., 2)`` of points in metres (Z > 0); x, y and z are broadcast."""
+        x, y, z = np.asarray(x), np.asarray(y), np.asarray(z, dtype=np.float64)
+        column = self.centre + self.focal * (x / z + self.bend * z)
+        row = self.horizon + self.focal * (self.height - y) / z
+        pixels = np.empty((*np.broadcast_shapes(column.shape, row.shape), 2))
+        pixels[..., 0], pixels[..., 1] = column, row
         return pixels
 
     def scale(self, z: float) -> float:
@@ -90,13 +90,9 @@ class Canvas:
         self.haze_colour = haze_colour
         self.haze_distance = haze_distance
 
-    def at(self, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> np.ndarray:
-        """Canvas pixels ``(..., 2)`` of points in metres; x, y and z are broadcast."""
-        return self.camera.project(np.stack(np.broadcast_arrays(x, y, z), axis=-1))
-
     def on_ground(self, points: np.ndarray) -> np.ndarray:
         """Canvas pixels ``(n, 2)`` of ground points ``(n, 2)``, X and Z, none nearer than 1 m."""
-        return self.at(points[:, 0], 0.0, np.maximum(points[:, 1], 1.0))
+        return self.camera.project(points[:, 0], 0.0, np.maximum(points[:, 1], 1.0))
 
     def hazy(self, colour: np.ndarray, z: float) -> tuple[float, ...]:
         """The colour as seen from distance ``z``, as OpenCV takes it."""

@@ -65,7 +65,7 @@ def draw_unknown(
         return
     shape = kind.shape(rng)
     frame = canvas.camera.scale(z) * height * np.array([rng.choice([-1.0, 1.0]), -1.0])
-    foot = canvas.at(x, lift, z)
+    foot = canvas.camera.project(x, lift, z)
     parts = [part * frame + foot for part in shape.parts]
     canvas.outline(parts)
     for part in parts:

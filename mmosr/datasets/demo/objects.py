@@ -58,9 +58,9 @@ def box_faces(canvas: Canvas, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarra
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     side, rear, front = slant
     across, along = corners(x0, x1, z0, z1)
-    low = canvas.at(across, y0, along)
+    low = canvas.camera.project(across, y0, along)
     across, along = corners(x0 + side, x1 - side, z0 + rear, z1 - front)
-    high = canvas.at(across, y1, along)
+    high = canvas.camera.project(across, y1, along)
     left_seen = low[0, 0] > low[3, 0]  # the far end lies nearer to the vanishing point
     near, far = (0, 3) if left_seen else (1, 2)
     rear_face = np.stack([low[0], low[1], high[1], high[0]])
@@ -89,8 +89,8 @@ def draw_car(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> No
     flat = [
         ellipse((at, 0.32), (0.34, 0.32), 16) for at in (z + 0.19 * length, ends[1] - 0.2 * length)
     ]
-    wheels = [canvas.at(seen, wheel[:, 1], wheel[:, 0]) for wheel in flat]
-    low = canvas.at(*corners(*sides, 0, 0.3), z)
+    wheels = [canvas.camera.project(seen, wheel[:, 1], wheel[:, 0]) for wheel in flat]
+    low = canvas.camera.project(*corners(*sides, 0, 0.3), z)
     feet = sub_quad(low, np.array([0.05, 0.78]), np.array([0.22, 0.95]), 0.0, 1.0)
     parts = [hull, cover, *wheels, *feet]
     ground_shadow(canvas, x, z + length / 2, (half * 1.2, length * 0.56), 0.45)
@@ -119,7 +119,7 @@ def draw_tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> N
     """A tree of 4 to 9 m, or a bush, with a crown of several blobs."""
     bush = rng.random() < 0.2
     height = rng.uniform(1.2, 2.2) if bush else rng.uniform(4, 9)
-    pixel, foot = canvas.camera.scale(z), canvas.at(x, 0, z)
+    pixel, foot = canvas.camera.scale(z), canvas.camera.project(x, 0, z)
     colour, bark = pick(rng, LEAVES), pick(rng, [(60, 75, 90), (70, 80, 85)])
     crown = height * (0.5 if bush else rng.uniform(0.26, 0.38))
     top = foot - [0, (height - crown) * pixel]
@@ -145,7 +145,7 @@ def draw_tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> N
 def draw_pole(canvas: Canvas, rng: np.random.Generator, x: float, z: float, kind: str) -> None:
     """A pole that carries a street ``lamp``, a ``sign`` or a traffic ``light``."""
     height = rng.uniform(5, 7.5) if kind == "lamp" else rng.uniform(3.2, 4.2)
-    pixel, foot = canvas.camera.scale(z), canvas.at(x, 0, z)
+    pixel, foot = canvas.camera.scale(z), canvas.camera.project(x, 0, z)
     half = max(rng.uniform(0.07, 0.13) * pixel, 0.004 * canvas.height)
     colour = pick(rng, [(95, 97, 98), (130, 132, 134), (70, 72, 70), (65, 85, 70), (85, 100, 115)])
     shaft = foot + rectangle(-half, half, 0, -height * pixel)

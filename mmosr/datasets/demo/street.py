@@ -71,7 +71,7 @@ def _draw_sky(canvas: Canvas, rng: np.random.Generator, dusk: float) -> None:
 def _draw_backdrop(canvas: Canvas, rng: np.random.Generator) -> None:
     """Far houses and trees along the horizon."""
     step = canvas.width * rng.uniform(0.03, 0.07)
-    foot = canvas.at(0, 0, FAR)[1] + 2
+    foot = canvas.camera.project(0, 0, FAR)[1] + 2
     for left in np.arange(-step, canvas.width, step):
         top = foot - rng.uniform(4, 17) * canvas.camera.scale(FAR)
         right = left + step * rng.uniform(1, 1.6)
@@ -89,11 +89,11 @@ def _band(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _strip(canvas: Canvas, x0, x1, depths: np.ndarray = _DEPTHS) -> np.ndarray:
     """Polygon of the ground between two lines along the road, each at one X or one per depth."""
-    return _band(canvas.at(x0, 0, depths), canvas.at(x1, 0, depths))
+    return _band(canvas.camera.project(x0, 0, depths), canvas.camera.project(x1, 0, depths))
 
 
 def _draw_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> None:
-    foot = int(canvas.at(0, 0, FAR)[1])
+    foot = int(canvas.camera.project(0, 0, FAR)[1])
     tile = pick(rng, _TILES)
     canvas.image[foot:], canvas.surface[foot:] = np.clip(tile, 0, 255), PAVEMENT
     _draw_tiles(canvas, street, rng, tile)
@@ -117,7 +117,7 @@ def _draw_tiles(canvas: Canvas, street: Street, rng: np.random.Generator, tile) 
         for away in np.arange(0.3, wide, pitch):
             canvas.fill(_strip(canvas, x + side * away, x + side * (away + 0.05)), joint, 12.0)
         across, z = corners(x, x + side * wide, depths, depths + 0.06)
-        canvas.fill(canvas.at(across, 0, z), joint, 10.0)
+        canvas.fill(canvas.camera.project(across, 0, z), joint, 10.0)
 
 
 def _draw_road_details(canvas: Canvas, street: Street, rng: np.random.Generator, asphalt) -> None:
@@ -171,7 +171,7 @@ def _draw_row(canvas: Canvas, rng: np.random.Generator, x: float, light: float, 
 def _wall(canvas: Canvas, x, y: tuple, z: tuple) -> np.ndarray:
     """Corners ``(4, 2)`` of a wall along the road, or ``(n, 4, 2)`` of n for spans ``(n,)``."""
     along, high = corners(*z, *y)
-    return canvas.at(x, high, along)
+    return canvas.camera.project(x, high, along)
 
 
 def _draw_building(canvas, rng, x, span, light, dusk) -> None:
@@ -180,7 +180,7 @@ def _draw_building(canvas, rng, x, span, light, dusk) -> None:
     colour = pick(rng, WALLS)
     side, ridge = np.sign(x), height + (2.2 if rng.random() < 0.4 else 0.0)
     out = x + side * np.array([0, 9, 9, 6.5, 2.5, 0])
-    end = canvas.at(out, [0, 0, height, ridge, ridge, height], span[0])
+    end = canvas.camera.project(out, [0, 0, height, ridge, ridge, height], span[0])
     canvas.fill(end, colour * 0.85, span[0], BUILDING)
     if ridge > height:
         roof = _wall(canvas, [x, x, out[4], out[4]], (height, ridge), span)
@@ -223,8 +223,9 @@ def _draw_hedge(canvas, rng, x, span, light) -> None:
     top = rng.uniform(1.2, 3.5) * (1 + 0.12 * rng.standard_normal(9))
     colour = pick(rng, LEAVES)
     across, high = corners(x, x + np.sign(x) * 7, 0, top[0])
-    canvas.fill(canvas.at(across, high, span[0]), colour * 0.8, span[0], PLANT)
-    canvas.fill(_band(canvas.at(x, 0, z), canvas.at(x, top, z)), colour * light, middle, PLANT)
-    spots = canvas.at(x, rng.uniform(0, top.min(), 24), rng.uniform(*span, 24))
+    canvas.fill(canvas.camera.project(across, high, span[0]), colour * 0.8, span[0], PLANT)
+    front = _band(canvas.camera.project(x, 0, z), canvas.camera.project(x, top, z))
+    canvas.fill(front, colour * light, middle, PLANT)
+    spots = canvas.camera.project(x, rng.uniform(0, top.min(), 24), rng.uniform(*span, 24))
     size = 0.2 * canvas.camera.scale(middle)
     canvas.fill(spots[:, None] + ellipse((0, 0), (size, size), 6), colour * 0.65, middle)
