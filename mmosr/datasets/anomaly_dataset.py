@@ -11,7 +11,7 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 
 from mmosr.registry import DATASETS
-from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError, check_choice
 from mmosr.utils.errors import some
 
 KNOWN_LABEL = 0
@@ -90,11 +90,7 @@ class AnomalySegDataset(BaseSegDataset):
         serialize_data: bool = True,
         max_refetch: int = 1000,
     ) -> None:
-        if layout is not None and layout not in self.layouts:
-            raise InputError(
-                f"{type(self).__name__}: unknown layout '{layout}': "
-                f"choose from {', '.join(self.layouts)}"
-            )
+        check_choice(type(self).__name__, "layout", layout, [None, *self.layouts])
         self.layout = layout
         super().__init__(
             data_root=os.path.expanduser(data_root),

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Sequence
 
 from mmseg.datasets import BDD100KDataset
 
 from mmosr.registry import DATASETS
-from mmosr.utils import InputError
 
-from .held_out import HeldOutClasses
+from .held_out import SplitClasses
 
 SPLITS = ("train", "val", "test")
 
 
 @DATASETS.register_module()
-class BDDAnomalyDataset(HeldOutClasses, BDD100KDataset):
+class BDDAnomalyDataset(SplitClasses, BDD100KDataset):
     """BDD-Anomaly (Hendrycks et al., Scaling Out-of-Distribution Detection, ICML 2022).
 
     The images of BDD100K's semantic segmentation that show an unknown class are the test; what
@@ -28,44 +26,30 @@ class BDDAnomalyDataset(HeldOutClasses, BDD100KDataset):
 
     Args:
         split: ``train``, ``val`` or ``test``.
-        unknown_classes: The held-out classes, those that the lists were made for.
-        mark_unknown: Label the unknown classes 254 instead of 255. Default: in the test.
+        unknown_classes: The held-out classes, those that the lists were made for. Default: train,
+            motorcycle and bicycle.
         ann_file: Another list than that of the split.
-        *args, **kwargs: As ``HeldOutClasses`` and ``BDD100KDataset``.
+        *args, **kwargs: As ``SplitClasses`` and ``BDD100KDataset``.
 
     Raises:
-        InputError: No such split, no list, or as ``HeldOutClasses``.
+        InputError: No list, or as ``SplitClasses``.
     """
 
-    def __init__(
-        self,
-        *args,
-        split: str = "test",
-        unknown_classes: Sequence[str] = ("train", "motorcycle", "bicycle"),
-        mark_unknown: bool | None = None,
-        ann_file: str | None = None,
-        data_prefix: dict | None = None,
-        **kwargs,
-    ) -> None:
-        if split not in SPLITS:
-            raise InputError(
-                f"{type(self).__name__}: there is no split '{split}': choose {', '.join(SPLITS)}"
-            )
-        super().__init__(
-            *args,
-            ann_file=ann_file or f"{split}.txt",
-            data_prefix=data_prefix or dict(img_path="images", seg_map_path="labels"),
-            unknown_classes=unknown_classes,
-            mark_unknown=split == "test" if mark_unknown is None else mark_unknown,
+    splits = {
+        split: dict(
+            ann_file=f"{split}.txt",
+            data_prefix=dict(img_path="images", seg_map_path="labels"),
+            unknown_classes=("train", "motorcycle", "bicycle"),
             img_suffix=".jpg",
             seg_map_suffix="_train_id.png",
-            **kwargs,
         )
+        for split in SPLITS
+    }
 
     def load_data_list(self) -> list[dict]:
         if osp.isdir(self.data_prefix["img_path"]) and not osp.isfile(self.ann_file):
-            raise InputError(
-                f"{type(self).__name__}: list of images {self.ann_file} does not exist: run "
+            raise self.error(
+                f"list of images {self.ann_file} does not exist: run "
                 "python tools/dataset_converters/prepare.py bdd_anomaly SRC DST"
             )
         return super().load_data_list()

@@ -90,21 +90,17 @@ def load_split(identifier: str, trial: int = 0) -> ClassSplit:
     if isinstance(trial, bool) or not isinstance(trial, int) or not 0 <= trial < len(trials):
         raise InputError(
             f"class split {identifier} has no trial {trial!r}: choose one of "
-            + ", ".join(str(number) for number in range(len(trials)))
+            + ", ".join(map(str, range(len(trials))))
         )
     classes = trials[trial]
-    statistics = {key: tuple(classes[key]) for key in ("mean", "std") if key in classes}
+    shared = ("version", "title", "source", "known_data", "unknown_data")
     return ClassSplit(
         identifier=identifier,
-        version=entry["version"],
         trial=trial,
-        title=entry["title"],
-        source=entry["source"],
         known=tuple(sorted(classes["known"])),
         unknown=tuple(sorted(classes["unknown"])),
-        known_data=entry["known_data"],
-        unknown_data=entry["unknown_data"],
-        **statistics,
+        **{key: entry[key] for key in shared},
+        **{key: tuple(classes[key]) for key in ("mean", "std") if key in classes},
     )
 
 

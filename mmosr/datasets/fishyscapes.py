@@ -14,7 +14,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmosr.registry import DATASETS, TRANSFORMS
-from mmosr.utils import InputError
+from mmosr.utils import InputError, check_choice
 
 from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images, find_labels
 
@@ -166,8 +166,7 @@ class FishyscapesStaticDataset(_Fishyscapes):
         pipeline: Sequence[dict | Callable] = (),
         **kwargs,
     ) -> None:
-        if version not in STATIC_VERSIONS:
-            raise InputError(f"FishyscapesStaticDataset: version={version}: choose 1, 2 or 3")
+        check_choice("FishyscapesStaticDataset", "version", version, STATIC_VERSIONS)
         self.version = version
         super().__init__(data_root, cityscapes, pipeline=with_overlays(pipeline), **kwargs)
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS as MMSEG_DATASETS
 
 from mmosr.registry import DATASETS
-from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError, check_choice
 
-from .host_class import class_in_front, find_host
+from .host_class import InFront, class_in_front, find_class
 
 
-class HeldOutClasses:
+class HeldOutClasses(InFront):
     """Holds classes out; stands in front of an mmseg dataset: ``class X(HeldOutClasses, Host)``.
 
     The known classes are all others, renumbered ``0 .. C-1`` in their old order. Pixels of held-out
@@ -35,6 +35,9 @@ class HeldOutClasses:
             left, a folder or list that is missing or names no image, a listed image that does not
             exist, or an image without its label file.
     """
+
+    _prefix, _base, _hosts = "HeldOut", BaseSegDataset, MMSEG_DATASETS
+    _kind = "mmseg dataset for semantic segmentation"
 
     # Values of the label files that stand for no class: an object of no class, and what is
     # ignored; by default 255, and 0 with reduce_zero_label.
@@ -57,24 +60,23 @@ class HeldOutClasses:
 
     def _hold_out(self, metainfo: dict, ignored: tuple[str, ...]) -> dict:
         """The meta information with the known classes only, and the checks of all names."""
-        name = type(self).__name__
         classes = tuple(self._load_metainfo(metainfo).get("classes", ()))
         # Names of the ids in the label files.
         self.file_classes = tuple(self.METAINFO.get("classes", classes))
         if not classes:
-            raise InputError(f"{name}: no classes are given: set metainfo=dict(classes=...)")
+            raise self.error("no classes are given: set metainfo=dict(classes=...)")
         both = sorted(set(self.unknown_classes) & set(ignored))
         if both:
-            raise InputError(
-                f"{name}: {', '.join(both)} cannot be both unknown and ignored: take it out of "
+            raise self.error(
+                f"{', '.join(both)} cannot be both unknown and ignored: take it out of "
                 "unknown_classes or of ignored_classes"
             )
         held_out = {*self.unknown_classes, *ignored}
         known = tuple(label for label in classes if label not in held_out)
         wrong = sorted(held_out - set(self.file_classes))
         if wrong or not known:
-            raise InputError(
-                f"{name}: {', '.join(wrong) or 'every class'} cannot be held out; the classes are "
+            raise self.error(
+                f"{', '.join(wrong) or 'every class'} cannot be held out; the classes are "
                 f"{', '.join(self.file_classes)}"
             )
         if not held_out:
@@ -89,14 +91,12 @@ class HeldOutClasses:
         self._check_folders()
         data_list = super().load_data_list()
         if self.known_classes != known:  # some hosts read the names from their files
-            raise InputError(
-                f"{type(self).__name__}: the data names its own classes, "
-                f"{', '.join(self.known_classes)}: they cannot be held out"
-            )
+            names = ", ".join(self.known_classes)
+            raise self.error(f"the data names its own classes, {names}: they cannot be held out")
         if not data_list:
             where = f"list {self.ann_file}" if self.ann_file else f"folder {self._image_dir}"
-            raise InputError(
-                f"{type(self).__name__}: {where} holds no '*{self.img_suffix}' image: check "
+            raise self.error(
+                f"{where} holds no '*{self.img_suffix}' image: check "
                 "data_root, data_prefix and img_suffix"
             )
         self._map_unknown()
@@ -115,14 +115,13 @@ class HeldOutClasses:
         if super().load_data_list.__func__ is not BaseSegDataset.load_data_list:
             return  # only the host knows where it looks
         if not osp.isdir(self._image_dir):
-            raise InputError(
-                f"{type(self).__name__}: folder '{self._image_dir}' does not exist: set data_root, "
+            raise self.error(
+                f"folder '{self._image_dir}' does not exist: set data_root, "
                 "and see docs/data.md for how to obtain the data"
             )
         if self.ann_file and not osp.exists(self.ann_file):
-            raise InputError(
-                f"{type(self).__name__}: list of images {self.ann_file} does not exist: check "
-                "data_root and ann_file"
+            raise self.error(
+                f"list of images {self.ann_file} does not exist: check data_root and ann_file"
             )
 
     def _check_files(self, item: dict) -> None:
@@ -158,6 +157,30 @@ class HeldOutClasses:
         return tuple(self.metainfo["classes"])
 
 
+class SplitClasses(HeldOutClasses):
+    """As :class:`HeldOutClasses`, for a data set with splits of its own.
+
+    Args:
+        split: One of ``splits``.
+        mark_unknown: Label the unknown classes 254 instead of 255. Default: in the test.
+        *args, **kwargs: As :class:`HeldOutClasses` and the host, instead of those of the split.
+
+    Raises:
+        InputError: No such split, or as :class:`HeldOutClasses`.
+    """
+
+    #: Arguments of each split.
+    splits: Mapping[str, Mapping]
+
+    def __init__(
+        self, *args, split: str = "test", mark_unknown: bool | None = None, **kwargs
+    ) -> None:
+        check_choice(type(self).__name__, "split", split, self.splits)
+        given = {name: value for name, value in kwargs.items() if value is not None}
+        mark_unknown = split == "test" if mark_unknown is None else mark_unknown
+        super().__init__(*args, mark_unknown=mark_unknown, **{**self.splits[split], **given})
+
+
 def class_names(classes: Sequence[str]) -> tuple[str, ...]:
     """Class names as a tuple; one name alone may stand without brackets."""
     return (classes,) if isinstance(classes, str) else tuple(classes)
@@ -168,7 +191,7 @@ def held_out_class(host: type[BaseSegDataset]) -> type[BaseSegDataset]:
 
     Its objects can be pickled. To write such a class down, derive from both instead.
     """
-    return class_in_front(HeldOutClasses, host, "HeldOut")
+    return class_in_front(HeldOutClasses, host)
 
 
 @DATASETS.register_module(name="HeldOutDataset")
@@ -182,7 +205,4 @@ def held_out_dataset(host: str | type[BaseSegDataset], *args, **kwargs) -> BaseS
     Raises:
         InputError: No such dataset, or one that is not for semantic segmentation.
     """
-    kind = "mmseg dataset for semantic segmentation"
-    registries = (MMSEG_DATASETS, DATASETS)
-    cls = find_host(host, BaseSegDataset, registries, "HeldOutDataset", kind)
-    return held_out_class(cls)(*args, **kwargs)
+    return find_class(HeldOutClasses, host, "HeldOutDataset")(*args, **kwargs)

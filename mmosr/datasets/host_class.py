@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from functools import cache
 
 from mmengine.registry import Registry
 
+from mmosr.registry import DATASETS
 from mmosr.utils import InputError
 
 
+class InFront:
+    """Stands in front of a dataset class of another package: ``class X(Front, Host)``."""
+
+    _prefix: str  # the names of the classes that are made begin with it
+    _base: type  # what a host derives from
+    _hosts: Registry  # of the package of the hosts
+    _kind: str  # that package and what the hosts are for, for messages
+
+    def error(self, text: str) -> InputError:
+        """The exception to raise; its message begins with the name of the class."""
+        return InputError(f"{type(self).__name__}: {text}")
+
+
 @cache
-def class_in_front(front: type, host: type, prefix: str) -> type:
+def class_in_front(front: type[InFront], host: type) -> type:
     """The class ``front`` in front of ``host``, the same one at every call.
 
     Its objects can be pickled, also for workers that are spawned. To write such a class down,
@@ -21,65 +34,55 @@ def class_in_front(front: type, host: type, prefix: str) -> type:
     Args:
         front: What is put in front.
         host: A dataset class.
-        prefix: Name of the new class: the prefix and the host's name.
     """
     if issubclass(host, front):
         return host
     body = dict(__module__=front.__module__, __doc__=host.__doc__, __reduce__=_reduce)
-    body.update(host=host, _made_from=(front, host, prefix))
-    return type(host)(f"{prefix}{host.__name__}", (front, host), body)
+    body.update(host=host, _made_from=(front, host))
+    return type(host)(f"{front._prefix}{host.__name__}", (front, host), body)
 
 
-def find_host(
-    host: str | type, base: type, registries: Sequence[Registry], owner: str, kind: str
-) -> type:
-    """The dataset class that a config means.
+def find_class(front: type[InFront], host: str | type, owner: str) -> type:
+    """The class ``front`` in front of the dataset class that a config means.
 
     Args:
-        host: Name in one of the registries, or the class.
-        base: What it has to derive from.
-        registries: Where names are looked up, first hit first.
+        front: What is put in front.
+        host: Name in the registry of the hosts or in mmosr's, or the class.
         owner: Who asks, for messages.
-        kind: Package of the hosts and what they are for, e.g. ``mmseg dataset for semantic
-            segmentation``, for messages.
 
     Raises:
         InputError: No such dataset, or one of another kind.
     """
-    cls = _find(host, base, registries, owner, kind) if isinstance(host, str) else host
-    if not (isinstance(cls, type) and issubclass(cls, base)):
+    cls = _find(front, host, owner) if isinstance(host, str) else host
+    if not (isinstance(cls, type) and issubclass(cls, front._base)):
         name = getattr(cls, "__name__", repr(cls))
         raise InputError(
-            f"{owner}: host {name} is not an {kind} (not a subclass of {base.__name__}): classes "
-            "cannot be held out of it"
+            f"{owner}: host {name} is not an {front._kind} (not a subclass of "
+            f"{front._base.__name__}): classes cannot be held out of it"
         )
-    return cls
+    return class_in_front(front, cls)
 
 
-def _find(name: str, base: type, registries: Sequence[Registry], owner: str, kind: str) -> type:
-    for registry in registries:
-        cls = registry.get(name)
-        if cls is not None:
-            return cls
-    modules = {k: c for registry in registries for k, c in registry.module_dict.items()}
-    names = [n for n, c in modules.items() if isinstance(c, type) and issubclass(c, base)]
-    close = difflib.get_close_matches(name, names, n=3)
-    package = kind.split()[0]
-    raise InputError(
-        f"{owner}: there is no dataset '{name}'; "
-        + (
-            f"did you mean {', '.join(close)}?"
-            if close
-            else f"host takes a class name of {package}"
-        )
+def _find(front: type[InFront], name: str, owner: str) -> type:
+    cls = front._hosts.get(name) or DATASETS.get(name)
+    if cls is not None:
+        return cls
+    modules = {**front._hosts.module_dict, **DATASETS.module_dict}
+    names = [n for n, c in modules.items() if isinstance(c, type) and issubclass(c, front._base)]
+    close = ", ".join(difflib.get_close_matches(name, names, n=3))
+    hint = (
+        f"did you mean {close}?"
+        if close
+        else f"host takes a class name of {front._kind.split()[0]}"
     )
+    raise InputError(f"{owner}: there is no dataset '{name}'; {hint}")
 
 
 def _reduce(self) -> tuple:
     return _empty, self._made_from, self.__dict__
 
 
-def _empty(front: type, host: type, prefix: str) -> object:
+def _empty(front: type[InFront], host: type) -> object:
     """An object without attributes: where unpickling begins."""
-    cls = class_in_front(front, host, prefix)
+    cls = class_in_front(front, host)
     return cls.__new__(cls)

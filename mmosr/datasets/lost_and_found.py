@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mmosr.registry import DATASETS
-from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, check_choice
 
 from .anomaly_dataset import KNOWN_LABEL, AnomalySegDataset, Layout
 
@@ -56,23 +56,12 @@ class LostAndFoundDataset(AnomalySegDataset):
         no_known: bool = False,
         **kwargs,
     ) -> None:
-        for option, value, choices in (
-            ("split", split, ("test", "train")),
-            ("non_hazards", non_hazards, tuple(_TREATMENTS)),
-        ):
-            if value not in choices:
-                raise InputError(
-                    f"LostAndFoundDataset: {option}='{value}': choose from {', '.join(choices)}"
-                )
+        check_choice("LostAndFoundDataset", "split", split, ("test", "train"))
+        check_choice("LostAndFoundDataset", "non_hazards", non_hazards, _TREATMENTS)
         self.no_known = no_known
-        self.layouts = {
-            "official": Layout(
-                f"leftImg8bit/{split}",
-                f"gtCoarse/{split}",
-                "_leftImg8bit",
-                "_gtCoarse_labelIds.png",
-            )
-        }
+        images, labels = f"leftImg8bit/{split}", f"gtCoarse/{split}"
+        layout = Layout(images, labels, "_leftImg8bit", "_gtCoarse_labelIds.png")
+        self.layouts = {"official": layout}
         self.label_values = {
             0: IGNORE_LABEL,
             1: KNOWN_LABEL,
@@ -83,11 +72,6 @@ class LostAndFoundDataset(AnomalySegDataset):
         super().__init__(data_root, **kwargs)
 
     def labels_of(self, name: str) -> dict:
-        labels = super().labels_of(name)
-        if not self.no_known:
-            return labels
-        return {
-            key: path
-            for key, path in labels.items()
-            if not path.name.startswith(KNOWN_OBJECT_FRAMES)
-        }
+        left_out = KNOWN_OBJECT_FRAMES if self.no_known else ()
+        labels = super().labels_of(name).items()
+        return {key: path for key, path in labels if not path.name.startswith(left_out)}

@@ -8,11 +8,12 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset
 
 from mmosr.registry import DATASETS
-from mmosr.utils import UNKNOWN, InputError
+from mmosr.utils import UNKNOWN
 
 from .class_splits import check_classes, load_split
+from .host_class import find_class
 from .image_sampling import validation_share
-from .relabelled_images import RelabelledImages, relabelled_class
+from .relabelled_images import RelabelledImages
 
 _LEFT_OUT = -2  # neither known nor unknown
 
@@ -47,6 +48,8 @@ class KnownUnknownClasses(RelabelledImages):
             class, or a known class without an image.
     """
 
+    _prefix = "OpenSet"
+
     def __init__(
         self,
         *args,
@@ -59,16 +62,12 @@ class KnownUnknownClasses(RelabelledImages):
         val_seed: int = 0,
         **kwargs,
     ) -> None:
-        self._owner = type(self).__name__
         if class_split is not None and (known_classes, unknown_classes) != (None, None):
-            raise InputError(
-                f"{self._owner}: class_split names the classes: leave out known_classes and "
-                "unknown_classes"
+            raise self.error(
+                "class_split names the classes: leave out known_classes and unknown_classes"
             )
         if role == "val" and not val_fraction:
-            raise InputError(
-                f"{self._owner}: role='val' needs val_fraction, the same as in training"
-            )
+            raise self.error("role='val' needs val_fraction, the same as in training")
         self.class_split = None if class_split is None else load_split(class_split, trial)
         self._known, self._unknown = known_classes, unknown_classes
         self.val_fraction, self.val_seed = val_fraction, val_seed
@@ -80,31 +79,31 @@ class KnownUnknownClasses(RelabelledImages):
         if split is None:
             known, unknown = self._given_classes()
         else:
-            check_classes(split.known_data, names, self._owner)
+            check_classes(split.known_data, names, type(self).__name__)
             known = list(split.known)
             unknown = list(split.unknown) if split.unknown_data == split.known_data else []
         both = sorted(set(known) & set(unknown))
         if both or not known:
             what = ", ".join(names[index] for index in both)
-            raise InputError(
-                f"{self._owner}: "
-                + (f"{what} cannot be both known and unknown" if both else "no class is known")
+            raise self.error(
+                f"{what} cannot be both known and unknown" if both else "no class is known"
             )
         self.known_ids, self.unknown_ids = tuple(known), tuple(unknown)
         self._metainfo["classes"] = tuple(names[index] for index in known)
         self._metainfo["unknown_classes"] = tuple(names[index] for index in unknown)
 
     def _given_classes(self) -> tuple[list[int], list[int]]:
-        everything = range(len(self._need_classes()))
-        known = None if self._known is None else self._class_ids(self._known, "known_classes")
-        unknown = self._unknown if self._unknown is not None or known is not None else ()
-        if unknown is not None:
-            unknown = self._class_ids(unknown, "unknown_classes")
-        if known is None:
-            known = [index for index in everything if index not in unknown]
-        if unknown is None:
-            unknown = [index for index in everything if index not in known]
-        return known, unknown
+        def others(ids: list[int]) -> list[int]:
+            return [index for index in range(len(self.host_classes)) if index not in ids]
+
+        if self._known is None:
+            named = () if self._unknown is None else self._unknown
+            unknown = self._class_ids(named, "unknown_classes")
+            return others(unknown), unknown
+        known = self._class_ids(self._known, "known_classes")
+        if self._unknown is None:
+            return known, others(known)
+        return known, self._class_ids(self._unknown, "unknown_classes")
 
     def _choose(self, items: list[dict]) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the images that the role shows, and their labels."""
@@ -134,8 +133,8 @@ class KnownUnknownClasses(RelabelledImages):
         others = {path for path, is_known in zip(paths, known, strict=True) if not is_known}
         for path, is_known in zip(paths, known, strict=True):
             if is_known and path is not None and path in others:
-                raise InputError(
-                    f"{self._owner}: {path} has the label of a known class and of one that is not: "
+                raise self.error(
+                    f"{path} has the label of a known class and of one that is not: "
                     "training would show an unknown image; correct the annotation file"
                 )
 
@@ -143,8 +142,8 @@ class KnownUnknownClasses(RelabelledImages):
         names = self._metainfo["classes"]
         empty = [name for label, name in enumerate(names) if label not in labels]
         if empty:
-            raise InputError(
-                f"{self._owner}: role='{self.role}' has no image of {', '.join(empty)}: check "
+            raise self.error(
+                f"role='{self.role}' has no image of {', '.join(empty)}: check "
                 "data_root and the classes"
             )
 
@@ -164,5 +163,5 @@ def open_set_classification_dataset(
         InputError: No such dataset, one that is not for image classification, or as
             :class:`KnownUnknownClasses`.
     """
-    owner = "OpenSetClassificationDataset"
-    return relabelled_class(KnownUnknownClasses, host, owner, "OpenSet")(*args, **kwargs)
+    cls = find_class(KnownUnknownClasses, host, "OpenSetClassificationDataset")
+    return cls(*args, **kwargs)

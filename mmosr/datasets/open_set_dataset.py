@@ -8,6 +8,20 @@ from mmosr.registry import DATASETS
 
 from .held_out import HeldOutClasses
 
+_CAMVID = {
+    "sky": [128, 128, 128],
+    "building": [128, 0, 0],
+    "pole": [192, 192, 128],
+    "road": [128, 64, 128],
+    "pavement": [60, 40, 222],
+    "tree": [128, 128, 0],
+    "sign": [192, 128, 128],
+    "fence": [64, 64, 128],
+    "car": [64, 0, 128],
+    "pedestrian": [64, 64, 0],
+    "bicyclist": [0, 128, 192],
+}
+
 
 @DATASETS.register_module()
 class OpenSetSegDataset(HeldOutClasses, BaseSegDataset):
@@ -29,34 +43,7 @@ class CamVidDataset(OpenSetSegDataset):
         *args, **kwargs: As ``OpenSetSegDataset``.
     """
 
-    METAINFO = dict(
-        classes=(
-            "sky",
-            "building",
-            "pole",
-            "road",
-            "pavement",
-            "tree",
-            "sign",
-            "fence",
-            "car",
-            "pedestrian",
-            "bicyclist",
-        ),
-        palette=[
-            [128, 128, 128],
-            [128, 0, 0],
-            [192, 192, 128],
-            [128, 64, 128],
-            [60, 40, 222],
-            [128, 128, 0],
-            [192, 128, 128],
-            [64, 64, 128],
-            [64, 0, 128],
-            [64, 64, 0],
-            [0, 128, 192],
-        ],
-    )
+    METAINFO = dict(classes=tuple(_CAMVID), palette=list(_CAMVID.values()))
 
     def __init__(self, *args, img_suffix: str | None = None, **kwargs) -> None:
         super().__init__(*args, img_suffix=img_suffix, seg_map_suffix=".png", **kwargs)

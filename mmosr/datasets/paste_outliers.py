@@ -108,9 +108,8 @@ class PasteOutliers(BaseTransform):
         texture = np.pad(texture, ((margin, margin), (margin, margin), (0, 0)), mode="edge")
         inside, part = _overlap(label.shape, opacity.shape, (top - margin, left - margin))
         if rng.random() < self.shadow_prob:
-            _shade(
-                picture, (top + height, left + width / 2), (height, width), rng.uniform(0.4, 0.9)
-            )
+            foot = (top + height, left + width / 2)
+            _shade(picture, foot, (height, width), rng.uniform(0.4, 0.9))
         blur = rng.uniform(0, self.max_blur)
         soft = cv2.GaussianBlur(opacity, (0, 0), blur) if blur > 0.2 else opacity
         near = cv2.dilate((opacity > 0.5).astype(np.uint8), self._ring)[part] > 0

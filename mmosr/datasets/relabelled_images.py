@@ -11,15 +11,14 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset, ImageNet
 from mmpretrain.registry import DATASETS as MMPRETRAIN_DATASETS
 
-from mmosr.registry import DATASETS
-from mmosr.utils import InputError
+from mmosr.utils import check_choice
 
-from .host_class import class_in_front, find_host
+from .host_class import InFront
 
 ROLES = ("train", "val", "test")
 
 
-class RelabelledImages:
+class RelabelledImages(InFront):
     """Chooses images of an mmpretrain dataset and labels them anew; stands in front of the host.
 
     A derived class says what is chosen, in ``_resolve`` and ``_choose``. Each item keeps the id
@@ -38,6 +37,9 @@ class RelabelledImages:
             labels that are not one class id per image.
     """
 
+    _base, _hosts = BaseDataset, MMPRETRAIN_DATASETS
+    _kind = "mmpretrain dataset for image classification"
+
     def __init__(
         self,
         *args,
@@ -46,13 +48,9 @@ class RelabelledImages:
         test_mode: bool | None = None,
         **kwargs,
     ) -> None:
-        self._owner = type(self).__name__
-        if role not in ROLES:
-            raise InputError(f"{self._owner}: role '{role}' is none of {', '.join(ROLES)}")
+        check_choice(type(self).__name__, "role", role, ROLES)
         if test_mode not in (None, role != "train"):
-            raise InputError(
-                f"{self._owner}: test_mode={test_mode} contradicts role='{role}': leave it out"
-            )
+            raise self.error(f"test_mode={test_mode} contradicts role='{role}': leave it out")
         self.role = role
         parameters = inspect.signature(super().__init__)
         given = parameters.bind_partial(*args, **kwargs).arguments
@@ -74,8 +72,8 @@ class RelabelledImages:
         if self.role == "test":
             return given or test
         if given in ("test", test):
-            raise InputError(
-                f"{self._owner}: split='{given}' are test images: role='{self.role}' never shows "
+            raise self.error(
+                f"split='{given}' are test images: role='{self.role}' never shows "
                 "them; leave split out"
             )
         return given or default or "train"
@@ -91,7 +89,7 @@ class RelabelledImages:
     def load_data_list(self) -> list[dict]:
         items = self._load_host()
         if not items:
-            raise InputError(f"{self._owner}: the data set holds no image: check data_root")
+            raise self.error("the data set holds no image: check data_root")
         self.host_classes = self._find_classes()
         self._resolve()
         chosen, labels = self._choose(items)
@@ -109,9 +107,8 @@ class RelabelledImages:
             return super().load_data_list()
         except (AssertionError, OSError, RuntimeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(
-                f"{self._owner}: {reason}: check data_root; docs/image_data.md says how to obtain "
-                "the data"
+            raise self.error(
+                f"{reason}: check data_root; docs/image_data.md says how to obtain the data"
             ) from error
 
     def _labels_of(self, items: Sequence[dict]) -> np.ndarray:
@@ -122,13 +119,13 @@ class RelabelledImages:
             try:
                 label = operator.index(item["gt_label"])
             except (KeyError, TypeError):
-                raise InputError(
-                    f"{self._owner}: {where} has no single class id as its label: classes cannot "
+                raise self.error(
+                    f"{where} has no single class id as its label: classes cannot "
                     "be held out of such data"
                 ) from None
             if not 0 <= label < count:
-                raise InputError(
-                    f"{self._owner}: {where} has label {label}, and there are {count} classes: "
+                raise self.error(
+                    f"{where} has label {label}, and there are {count} classes: "
                     "check the annotation file and metainfo=dict(classes=...)"
                 )
             item["gt_label"] = label
@@ -136,9 +133,7 @@ class RelabelledImages:
 
     def _need_classes(self) -> tuple[str, ...]:
         if self.host_classes is None:
-            raise InputError(
-                f"{self._owner}: the data names no classes: set metainfo=dict(classes=[...])"
-            )
+            raise self.error("the data names no classes: set metainfo=dict(classes=[...])")
         return self.host_classes
 
     def _class_ids(self, classes: Sequence[str | int] | str | int, argument: str) -> list[int]:
@@ -149,23 +144,12 @@ class RelabelledImages:
         for entry in classes:
             is_id = isinstance(entry, Integral) and 0 <= entry < len(names)
             if not is_id and entry not in names:
-                raise InputError(
-                    f"{self._owner}: {argument} names {entry!r}, which is not a class; the classes "
+                raise self.error(
+                    f"{argument} names {entry!r}, which is not a class; the classes "
                     f"are {', '.join(names)} (ids 0 to {len(names) - 1})"
                 )
             ids.append(names.index(entry) if isinstance(entry, str) else int(entry))
         twice = sorted({names[index] for index in ids if ids.count(index) > 1})
         if twice:
-            raise InputError(f"{self._owner}: {argument} names {', '.join(twice)} twice")
+            raise self.error(f"{argument} names {', '.join(twice)} twice")
         return sorted(ids)
-
-
-def relabelled_class(front: type, host: str | type, owner: str, prefix: str) -> type[BaseDataset]:
-    """The class ``front`` in front of a host that is given by name or as a class.
-
-    Raises:
-        InputError: No such dataset, or one that is not for image classification.
-    """
-    registries = (MMPRETRAIN_DATASETS, DATASETS)
-    kind = "mmpretrain dataset for image classification"
-    return class_in_front(front, find_host(host, BaseDataset, registries, owner, kind), prefix)

@@ -11,7 +11,7 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from mmosr.registry import DATASETS
-from mmosr.utils import InputError
+from mmosr.utils import InputError, check_choice
 
 
 @DATASETS.register_module()
@@ -34,8 +34,7 @@ class SVHN(BaseDataset):
     METAINFO = {"classes": tuple("0123456789")}
 
     def __init__(self, data_root: str, split: str = "train", **kwargs) -> None:
-        if split not in ("train", "test", "extra"):
-            raise InputError(f"SVHN: split '{split}' is none of train, test, extra")
+        check_choice("SVHN", "split", split, ("train", "test", "extra"))
         self.split = split
         super().__init__(ann_file="", data_root=data_root, **kwargs)
 

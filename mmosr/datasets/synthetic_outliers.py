@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .demo.drawing import rotation, smooth_noise
+from .demo.drawing import rectangle, rotation, smooth_noise
 
 _SUPERSAMPLE = 4  # a mask is drawn so many times as large, for soft edges
 _ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
@@ -40,8 +40,7 @@ def draw_shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     """The opacity ``size`` in ``[0, 1]`` of a random shape that fills about the whole box."""
     large = (size[0] * _SUPERSAMPLE, size[1] * _SUPERSAMPLE)
     mask = np.zeros(large, np.uint8)
-    shape = _SHAPES[rng.integers(len(_SHAPES))]
-    shape(rng, mask)
+    _SHAPES[rng.integers(len(_SHAPES))](rng, mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if len(rows):  # stretched over the box, so that objects have the size that was asked for
         mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -52,8 +51,12 @@ def draw_shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 def _fill(mask: np.ndarray, points: np.ndarray, value: int = 255) -> None:
     """Fill the polygon ``(n, 2)`` of points ``(x, y)`` in ``[-1, 1]`` in the mask's own frame."""
-    half = np.array([mask.shape[1], mask.shape[0]]) / 2
-    cv2.fillPoly(mask, [np.rint((points + 1) * half).astype(np.int32)], value)
+    cv2.fillPoly(mask, [_pixels(mask, points)], value)
+
+
+def _pixels(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
+    half = np.array(mask.shape[::-1]) / 2
+    return np.rint((points + 1) * half).astype(np.int32)
 
 
 def _around(radii: np.ndarray, angles: np.ndarray = _ANGLES) -> np.ndarray:
@@ -64,9 +67,8 @@ def _amoeba(rng: np.random.Generator, mask: np.ndarray) -> None:
     """A smooth outline that bulges two to six times."""
     radii = np.full(len(_ANGLES), 0.6)
     for waves in range(2, 7):
-        radii += rng.normal(0, 0.22 / waves**0.5) * np.cos(
-            waves * _ANGLES + rng.uniform(0, 2 * np.pi)
-        )
+        height, turn = rng.normal(0, 0.22 / waves**0.5), rng.uniform(0, 2 * np.pi)
+        radii += height * np.cos(waves * _ANGLES + turn)
     _fill(mask, _around(np.clip(radii, 0.12, 1.0)))
 
 
@@ -85,13 +87,11 @@ def _cloud(rng: np.random.Generator, mask: np.ndarray) -> None:
 def _strokes(rng: np.random.Generator, mask: np.ndarray) -> None:
     """Thick broken lines that meet in one point."""
     meeting = rng.uniform(-0.4, 0.4, 2)
-    scale = np.array([mask.shape[1], mask.shape[0]]) / 2
     for _ in range(int(rng.integers(2, 6))):
         steps = rng.normal(0, 0.5, (int(rng.integers(1, 4)), 2))
         line = np.clip(np.concatenate([[meeting], meeting + np.cumsum(steps, axis=0)]), -0.9, 0.9)
         width = max(2, round(rng.uniform(0.08, 0.32) * min(mask.shape)))
-        points = np.rint((line + 1) * scale).astype(np.int32)
-        cv2.polylines(mask, [points], False, 255, width)
+        cv2.polylines(mask, [_pixels(mask, line)], False, 255, width)
 
 
 def _bars(rng: np.random.Generator, mask: np.ndarray) -> None:
@@ -99,9 +99,7 @@ def _bars(rng: np.random.Generator, mask: np.ndarray) -> None:
     turn = rng.uniform(0, np.pi)
     for _ in range(int(rng.integers(2, 5))):
         half = rng.uniform(0.12, 0.6, 2)
-        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + rng.uniform(
-            -0.35, 0.35, 2
-        )
+        corners = rectangle(-1, 1, -1, 1) * half + rng.uniform(-0.35, 0.35, 2)
         _fill(mask, corners @ rotation(turn))
 
 

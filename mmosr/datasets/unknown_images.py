@@ -13,8 +13,9 @@ from mmosr.registry import DATASETS
 from mmosr.utils import UNKNOWN, InputError
 
 from .class_splits import check_classes, load_split
+from .host_class import find_class
 from .image_sampling import sample_images
-from .relabelled_images import RelabelledImages, relabelled_class
+from .relabelled_images import RelabelledImages
 from .synthetic_images import NoiseImages
 
 
@@ -35,6 +36,8 @@ class AllUnknown(RelabelledImages):
             ``num``, or another role than ``test``.
     """
 
+    _prefix = "Unknown"
+
     def __init__(
         self,
         *args,
@@ -46,14 +49,12 @@ class AllUnknown(RelabelledImages):
         role: str = "test",
         **kwargs,
     ) -> None:
-        self._owner = type(self).__name__
         if role != "test":
-            raise InputError(
-                f"{self._owner}: role='{role}': unknown images are for tests, never for training "
-                "or validation"
+            raise self.error(
+                f"role='{role}': unknown images are for tests, never for training or validation"
             )
         if class_split is not None and unknown_classes is not None:
-            raise InputError(f"{self._owner}: class_split names the classes already")
+            raise self.error("class_split names the classes already")
         self.class_split = None if class_split is None else load_split(class_split, trial)
         self._unknown, self.num, self.seed = unknown_classes, num, seed
         super().__init__(*args, role=role, **kwargs)
@@ -61,7 +62,7 @@ class AllUnknown(RelabelledImages):
     def _resolve(self) -> None:
         split = self.class_split
         if split is not None:
-            check_classes(split.unknown_data, self._need_classes(), self._owner)
+            check_classes(split.unknown_data, self._need_classes(), type(self).__name__)
             self.unknown_ids = split.unknown
         elif self._unknown is not None:
             self.unknown_ids = tuple(self._class_ids(self._unknown, "unknown_classes"))
@@ -75,7 +76,7 @@ class AllUnknown(RelabelledImages):
         if self.unknown_ids is not None:
             chosen = np.flatnonzero(np.isin(self._labels_of(items), self.unknown_ids))
         if not chosen.size:
-            raise InputError(f"{self._owner}: there is no image of the unknown classes")
+            raise self.error("there is no image of the unknown classes")
         if self.num is not None:
             chosen = chosen[sample_images(len(chosen), self.num, self.seed)]
         return chosen, np.full(len(chosen), UNKNOWN)
@@ -94,7 +95,7 @@ def unknown_images(host: str | type[BaseDataset] = "CustomDataset", *args, **kwa
         InputError: No such dataset, one that is not for image classification, or as
             :class:`AllUnknown`.
     """
-    return relabelled_class(AllUnknown, host, "UnknownImages", "Unknown")(*args, **kwargs)
+    return find_class(AllUnknown, host, "UnknownImages")(*args, **kwargs)
 
 
 @DATASETS.register_module()

@@ -1,13 +1,6 @@
 """Small helpers shared by the whole package."""
 
-from .errors import InputError
+from .errors import InputError, check_choice
+from .labels import IGNORE_LABEL, UNKNOWN, UNKNOWN_LABEL
 
-__all__ = ["IGNORE_LABEL", "UNKNOWN", "UNKNOWN_LABEL", "InputError"]
-
-# Label values shared by data sets, losses and metrics; known classes are 0 .. C-1. A pixel of a
-# class that was held out of training must not be confused with one that nobody labelled.
-UNKNOWN_LABEL = 254
-IGNORE_LABEL = 255
-
-# Of whole images: ground truth of an unknown one, and the label that a rejected one gets.
-UNKNOWN = -1
+__all__ = ["IGNORE_LABEL", "UNKNOWN", "UNKNOWN_LABEL", "InputError", "check_choice"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _BUILD_FILE = os.path.join("mmengine", "registry", "build_functions.py")
 _UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
@@ -18,6 +18,18 @@ class InputError(ValueError):
     The message is one line that says what is wrong, where, and how to fix it. The command-line
     tools print it without a traceback and exit with a non-zero status.
     """
+
+
+def check_choice(owner: str, option: str, value: object, choices: Iterable) -> None:
+    """Refuse a value of an option that is not one of its choices.
+
+    Raises:
+        InputError: Naming the owner, the option, its value and the choices.
+    """
+    choices = list(choices)
+    if value not in choices:
+        names = ", ".join(map(str, choices))
+        raise InputError(f"{owner}: {option}={value!r}: choose from {names}")
 
 
 def explain(error: BaseException) -> str | None:

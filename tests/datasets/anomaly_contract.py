@@ -192,7 +192,7 @@ class AnomalyContract:
         self.fails(root / "nowhere", "folder '.*nowhere' does not exist: set data_root")
 
     def test_unknown_layout(self, root):
-        with pytest.raises(InputError, match=f"unknown layout 'flat': .*{re.escape(self.layout)}"):
+        with pytest.raises(InputError, match=f"layout='flat': .*{re.escape(self.layout)}"):
             self.build(root, layout="flat")
 
     def test_colour_labels_are_refused(self, root):

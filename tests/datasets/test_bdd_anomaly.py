@@ -69,5 +69,5 @@ class TestBDDAnomalyDataset(DatasetContract):
                 self.build(root, split=split)
 
     def test_no_such_split(self, root):
-        with pytest.raises(InputError, match="no split 'validation': choose train, val, test"):
+        with pytest.raises(InputError, match="split='validation': choose from train, val, test"):
             self.build(root, split="validation")

@@ -242,7 +242,7 @@ def test_download_of_static_is_refused(tmp_path):
 
 @pytest.mark.parametrize("version", [0, 4, "3", None, 2.5])
 def test_versions_that_do_not_exist(version):
-    with pytest.raises(InputError, match=rf"version={version}: choose 1, 2 or 3"):
+    with pytest.raises(InputError, match=f"version={version!r}: choose from 1, 2, 3"):
         FishyscapesStaticDataset("x", version=version)
 
 

@@ -54,7 +54,7 @@ class TestLeaks:
         assert self.build(root, "val", test_mode=True, val_fraction=0.2).test_mode
 
     def test_role_must_be_given(self, root):
-        with pytest.raises(InputError, match="role 'all' is none of train, val, test"):
+        with pytest.raises(InputError, match="role='all': choose from train, val, test"):
             self.build(root, "all")
         with pytest.raises(TypeError, match="role"):
             open_set_classification_dataset(data_root=str(root), ann_file="train.txt")

@@ -136,5 +136,5 @@ class TestSplits:
         assert len(dataset) == 3 and set(np.unique(labels_of(dataset[0]))) == {0, 254}
 
     def test_no_such_split(self, root):
-        with pytest.raises(InputError, match="no split 'training': choose train, val, test"):
+        with pytest.raises(InputError, match="split='training': choose from train, val, test"):
             self.build(root, split="training")

@@ -24,7 +24,7 @@ def test_pictures_and_digits(tmp_path, split):
 
 
 def test_errors(tmp_path):
-    with pytest.raises(InputError, match="split 'val' is none of train, test, extra"):
+    with pytest.raises(InputError, match="split='val': choose from train, test, extra"):
         SVHN(str(tmp_path), split="val")
     with pytest.raises(InputError, match=r"train_32x32\.mat does not exist: docs/image_data\.md"):
         SVHN(str(tmp_path))

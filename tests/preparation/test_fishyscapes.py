@@ -170,7 +170,7 @@ class TestFishyscapesStatic:
         downloads.fishyscapes_static(raw, cityscapes)
         refused(self.name, Request(raw, data, images=cityscapes), f"{self.name} needs --version")
         request = Request(raw, data, images=cityscapes, version=4)
-        refused(self.name, request, "version=4: choose 1, 2 or 3")
+        refused(self.name, request, "version=4: choose from 1, 2, 3")
 
     def test_no_labels(self, raw, data, cityscapes):
         downloads.fishyscapes_static(raw, cityscapes)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mmosr.utils import IGNORE_LABEL
 
@@ -47,13 +48,13 @@ class Camera:
     height: float
     bend: float
 
-    def project(self, points: np.ndarray) -> np.ndarray:
-        """Turn points ``(..., 3)`` in metres (Z > 0) into canvas pixels ``(..., 2)``."""
-        points = np.asarray(points, dtype=np.float64)
-        x, y, z = points[..., 0], points[..., 1], points[..., 2]
-        pixels = np.empty(points.shape[:-1] + (2,))
-        pixels[..., 0] = self.centre + self.focal * (x / z + self.bend * z)
-        pixels[..., 1] = self.horizon + self.focal * (self.height - y) / z
+    def project(self, x: ArrayLike, y: ArrayLike, z: ArrayLike) -> np.ndarray:
+        """Canvas pixels ``(..., 2)`` of points in metres (Z > 0); x, y and z are broadcast."""
+        x, y, z = np.asarray(x), np.asarray(y), np.asarray(z, dtype=np.float64)
+        column = self.centre + self.focal * (x / z + self.bend * z)
+        row = self.horizon + self.focal * (self.height - y) / z
+        pixels = np.empty((*np.broadcast_shapes(column.shape, row.shape), 2))
+        pixels[..., 0], pixels[..., 1] = column, row
         return pixels
 
     def scale(self, z: float) -> float:
@@ -74,18 +75,24 @@ class Canvas:
 
     Args:
         size: Height and width of the finished picture.
+        camera: Turns metres into pixels of the canvas.
         haze_colour: BGR colour into which far things fade.
         haze_distance: Distance in metres at which about 63 % of a colour has faded.
     """
 
     def __init__(
-        self, size: tuple[int, int], haze_colour: np.ndarray, haze_distance: float
+        self, size: tuple[int, int], camera: Camera, haze_colour: np.ndarray, haze_distance: float
     ) -> None:
+        self.camera = camera
         self.height, self.width = size[0] * SUPERSAMPLE, size[1] * SUPERSAMPLE
         self.image = np.zeros((self.height, self.width, 3), np.uint8)
         self.surface = np.zeros((self.height, self.width, 3), np.uint8)  # label, fine, coarse
         self.haze_colour = haze_colour
         self.haze_distance = haze_distance
+
+    def on_ground(self, points: np.ndarray) -> np.ndarray:
+        """Canvas pixels ``(n, 2)`` of ground points ``(n, 2)``, X and Z, none nearer than 1 m."""
+        return self.camera.project(points[:, 0], 0.0, np.maximum(points[:, 1], 1.0))
 
     def hazy(self, colour: np.ndarray, z: float) -> tuple[float, ...]:
         """The colour as seen from distance ``z``, as OpenCV takes it."""
@@ -165,10 +172,9 @@ class Canvas:
 
 
 def _fixed_point(polygons: np.ndarray | list[np.ndarray]) -> list[np.ndarray]:
-    if isinstance(polygons, np.ndarray) and polygons.ndim == 2:
-        polygons = [polygons]
     scale = 1 << _SHIFT
     if isinstance(polygons, np.ndarray):
+        polygons = polygons.reshape(-1, *polygons.shape[-2:])
         return list(np.rint(polygons * scale).astype(np.int32, order="C"))
     return [np.rint(polygon * scale).astype(np.int32, order="C") for polygon in polygons]
 
@@ -196,6 +202,19 @@ def blob(
     return edge * (1 + rough * rng.standard_normal((points, 1))) + centre
 
 
+def corners(u0, u1, v0, v1) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of the corners of ``[u0, u1] x [v0, v1]``, two arrays ``(4,)``.
+
+    Bottom left, bottom right, top right, top left. Borders ``(n,)`` give ``(n, 4)``.
+    """
+    return np.array([u0, u1, u1, u0], float).T, np.array([v0, v0, v1, v1], float).T
+
+
+def rectangle(x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
+    """The :func:`corners` of a rectangle as a polygon ``(4, 2)``."""
+    return np.stack(corners(x0, x1, y0, y1), axis=-1)
+
+
 def sub_quad(quad: np.ndarray, u0, u1, v0, v1) -> np.ndarray:
     """Part ``[u0, u1] x [v0, v1]`` of a four-cornered face, each from 0 to 1.
 
@@ -209,8 +228,7 @@ def sub_quad(quad: np.ndarray, u0, u1, v0, v1) -> np.ndarray:
     Returns:
         Corners ``(4, 2)`` or ``(n, 4, 2)``.
     """
-    u = np.array([u0, u1, u1, u0], dtype=np.float64).T[..., None]
-    v = np.array([v0, v0, v1, v1], dtype=np.float64).T[..., None]
+    u, v = (axis[..., None] for axis in corners(u0, u1, v0, v1))
     bottom = quad[0] * (1 - u) + quad[1] * u
     top = quad[3] * (1 - u) + quad[2] * u
     return bottom * (1 - v) + top * v

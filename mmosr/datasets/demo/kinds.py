@@ -5,7 +5,7 @@ families differ in shapes, colours and patterns only: shadow, shading, grain and
 are those of the known things.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,37 +13,22 @@ import numpy as np
 
 from mmosr.utils import UNKNOWN_LABEL
 
-from .drawing import Camera, Canvas, Material, rotation
+from .drawing import Canvas, Material, rotation
 from .objects import ground_shadow
 
 Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """``(rows, columns) -> BGR``; rows and columns run from 0 to 1 over a part."""
 
 
-class Spot(NamedTuple):
-    """Where and of what one object is painted.
+class Shape(NamedTuple):
+    """Polygons that make an object, each the hindmost first.
 
-    ``place`` is metres to the right of the camera and ahead of it, ``lift`` metres between the
-    ground and the object, ``height`` metres.
+    ``parts`` have the texture of the object; ``marks`` are painted over them, polygons of a colour
+    at a time, and do not change the labels.
     """
 
-    canvas: Canvas
-    camera: Camera
-    place: tuple[float, float]
-    lift: float
-    height: float
-    material: Material
-    texture: Texture
-
-    @property
-    def z(self) -> float:
-        """Distance in metres."""
-        return self.place[1]
-
-    @property
-    def pixel(self) -> float:
-        """Canvas pixels per unit of a shape, which is about 1 high."""
-        return self.camera.scale(self.z) * self.height
+    parts: list[np.ndarray]
+    marks: Sequence[tuple[np.ndarray, Sequence[np.ndarray]]] = ()
 
 
 @dataclass(frozen=True)
@@ -53,66 +38,40 @@ class Kind:
     Args:
         heights: Range of the real height in metres.
         texture: Makes the random texture of an object.
-        draw: Paints an object with a source of randomness at a spot.
+        shape: Makes a random flat object that faces the camera, in a frame whose origin is the
+            foot, x sideways, y up, height about 1.
+        solid: Paints an object that is not flat, instead: ``solid(canvas, rng, x, z, height,
+            material)``.
         lift: Range of metres above the ground for things that fly, None for the others.
     """
 
     heights: tuple[float, float]
     texture: Callable[[np.random.Generator], Texture]
-    draw: Callable[[np.random.Generator, Spot], None]
+    shape: Callable[[np.random.Generator], Shape] | None = None
+    solid: Callable[..., None] | None = None
     lift: tuple[float, float] | None = None
 
 
 def draw_unknown(
-    canvas: Canvas,
-    camera: Camera,
-    rng: np.random.Generator,
-    kind: Kind,
-    place: tuple[float, float],
-    height: float,
+    canvas: Canvas, rng: np.random.Generator, x: float, z: float, kind: Kind, height: float
 ) -> None:
-    """Paint one unknown object with its shadow.
-
-    Args:
-        canvas: Where to paint.
-        camera: Turns metres into pixels.
-        rng: Source of the randomness.
-        kind: What to paint.
-        place: Metres to the right of the camera and ahead of it.
-        height: Height of the object in metres.
-    """
-    x, z = place
+    """Paint one unknown object with its shadow, ``height`` metres high, randomly mirrored."""
     lift = rng.uniform(*kind.lift) if kind.lift else 0.0
-    ground_shadow(canvas, camera, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
+    ground_shadow(canvas, x, z, (0.5 * height, 0.35 * height), 0.75 if lift else 0.5)
     material = Material(UNKNOWN_LABEL, int(rng.integers(4, 34)), int(rng.integers(4, 30)))
-    spot = Spot(canvas, camera, place, lift, height, material, kind.texture(rng))
-    kind.draw(rng, spot)
-
-
-def upright(
-    shape: Callable[[np.random.Generator], list[np.ndarray]],
-    details: Callable[[Spot, list[np.ndarray]], None] | None = None,
-) -> Callable[[np.random.Generator, Spot], None]:
-    """A ``Kind.draw`` that paints flat parts facing the camera, randomly mirrored.
-
-    Args:
-        shape: Gives the parts, the hindmost first: polygons in a frame whose origin is the foot,
-            x sideways, y up, height about 1.
-        details: Colours more at a spot; gets the parts in canvas pixels.
-    """
-
-    def draw(rng: np.random.Generator, spot: Spot) -> None:
-        parts = shape(rng)
-        pixel = spot.pixel * np.array([rng.choice([-1.0, 1.0]), -1.0])
-        foot = spot.camera.project([spot.place[0], spot.lift, spot.z])
-        parts = [part * pixel + foot for part in parts]
-        spot.canvas.outline(parts)
-        for part in parts:
-            spot.canvas.paint(part, spot.texture, spot.material, spot.z)
-        if details is not None:
-            details(spot, parts)
-
-    return draw
+    texture = kind.texture(rng)
+    if kind.shape is None:
+        kind.solid(canvas, rng, x, z, height, material)
+        return
+    shape = kind.shape(rng)
+    frame = canvas.camera.scale(z) * height * np.array([rng.choice([-1.0, 1.0]), -1.0])
+    foot = canvas.camera.project(x, lift, z)
+    parts = [part * frame + foot for part in shape.parts]
+    canvas.outline(parts)
+    for part in parts:
+        canvas.paint(part, texture, material, z)
+    for colour, polygons in shape.marks:
+        canvas.fill([polygon * frame + foot for polygon in polygons], colour, z)
 
 
 def shaded(

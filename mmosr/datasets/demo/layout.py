@@ -24,20 +24,17 @@ def make_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
     )
 
 
-def plan_things(canvas: Canvas, camera: Camera, street: Street, rng: np.random.Generator) -> list:
+def plan_things(canvas: Canvas, street: Street, rng: np.random.Generator) -> list:
     """Pairs ``(distance, draw)`` of the known things, each with a generator of its own."""
-    things = []
+    things, camera = [], canvas.camera
 
     def add(z: float, draw: Callable, *args) -> None:
         own = np.random.default_rng(rng.integers(1 << 32))
-        things.append((z, lambda: draw(canvas, camera, own, *args)))
+        things.append((z, lambda: draw(canvas, own, *args)))
 
     for x, z in _places_of_cars(street, rng):
         add(z, draw_car, x, z)
-    for side, edge, wide in (
-        (-1, street.left, street.pave_left),
-        (1, street.right, street.pave_right),
-    ):
+    for edge, wide, side in street.sides:
         for z in np.cumsum(rng.uniform(5, 16, 7)):
             add(z, draw_tree, edge + side * (wide * 0.8 + rng.uniform(0, 1)), z)
         for z in 4 + np.cumsum(rng.uniform(6, 22, 3)):
@@ -74,7 +71,6 @@ def _places_of_cars(street: Street, rng: np.random.Generator) -> list[tuple[floa
 
 def plan_unknowns(
     canvas: Canvas,
-    camera: Camera,
     street: Street,
     rng: np.random.Generator,
     kinds: Sequence[Kind],
@@ -84,7 +80,7 @@ def plan_unknowns(
 
     With ``in_front`` they stand where the road enters the picture, before everything else.
     """
-    things = []
+    things, camera = [], canvas.camera
     for _ in range(int(rng.integers(1, 4))):
         kind = kinds[rng.integers(len(kinds))]
         height = rng.uniform(*kind.heights)
@@ -94,9 +90,9 @@ def plan_unknowns(
         height = min(height, 0.38 * canvas.height / camera.scale(z))
         low = max(street.left - 1.5, camera.side_at(0.06 * canvas.width, z))
         high = min(street.right + 1.5, camera.side_at(0.94 * canvas.width, z))
-        place = (rng.uniform(min(low, high), max(low, high)), z)
+        x = rng.uniform(min(low, high), max(low, high))
         own = np.random.default_rng(rng.integers(1 << 32))
-        args = (canvas, camera, own, kind, place, height)
+        args = (canvas, own, x, z, kind, height)
         things.append((z, height / z, lambda args=args: draw_unknown(*args)))
     things.sort(key=lambda thing: -thing[1])
     return [(z, draw) for z, _, draw in things]

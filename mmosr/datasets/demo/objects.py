@@ -8,7 +8,7 @@ things apart.
 import cv2
 import numpy as np
 
-from .drawing import Camera, Canvas, Material, blob, ellipse, shrunk, sub_quad
+from .drawing import Canvas, Material, blob, corners, ellipse, rectangle, rotation, shrunk, sub_quad
 
 POLE, LIGHT, SIGN = Material(5, 10, 5), Material(6, 8, 5), Material(7, 8, 5)
 PLANT, CAR = Material(8, 38, 30), Material(13, 8, 10)
@@ -29,6 +29,12 @@ SIGN_FACES = [
     ((60, 190, 215), (50, 50, 50)), ((120, 122, 125), (135, 136, 140)),
 ]  # fmt: skip
 
+# Length, height of the waist and of the roof, lengths of boot and bonnet, in metres.
+_CARS = [
+    (3.9, 0.85, 1.45, 0.1, 1.0), (4.6, 0.82, 1.4, 0.75, 1.2),
+    (4.5, 1.0, 1.7, 0.1, 1.1), (5.0, 1.1, 2.1, 0.05, 0.7),
+]  # fmt: skip
+
 
 def pick(rng: np.random.Generator, palette: list[tuple[int, int, int]]) -> np.ndarray:
     """A colour of the palette, varied in brightness and hue."""
@@ -37,25 +43,24 @@ def pick(rng: np.random.Generator, palette: list[tuple[int, int, int]]) -> np.nd
 
 
 def ground_shadow(
-    canvas: Canvas, camera: Camera, x: float, z: float, half: tuple[float, float], factor: float
+    canvas: Canvas, x: float, z: float, half: tuple[float, float], factor: float
 ) -> None:
     """Darken the ground in an ellipse of half axes ``half`` (across, along) metres."""
-    flat = ellipse((x, z), half)
-    points = np.stack([flat[:, 0], np.zeros(len(flat)), np.maximum(flat[:, 1], 1.0)], axis=-1)
-    canvas.shade(camera.project(points), factor, 0.12 * camera.scale(z) * min(half))
+    flat = canvas.on_ground(ellipse((x, z), half))
+    canvas.shade(flat, factor, 0.12 * canvas.camera.scale(z) * min(half))
 
 
-def box_faces(camera: Camera, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, ...]:
+def box_faces(canvas: Canvas, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, ...]:
     """Rear face, seen side face, top face and hull of a box; each face bottom left first.
 
     ``slant`` draws the top in by so many metres at the sides, the rear and the front.
     """
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     side, rear, front = slant
-    low = np.array([[x0, y0, z0], [x1, y0, z0], [x1, y0, z1], [x0, y0, z1]])
-    inset = [[side, 0, rear], [-side, 0, rear], [-side, 0, -front], [side, 0, -front]]
-    high = low + [0, y1 - y0, 0] + np.array(inset)
-    low, high = camera.project(low), camera.project(high)
+    across, along = corners(x0, x1, z0, z1)
+    low = canvas.camera.project(across, y0, along)
+    across, along = corners(x0 + side, x1 - side, z0 + rear, z1 - front)
+    high = canvas.camera.project(across, y1, along)
     left_seen = low[0, 0] > low[3, 0]  # the far end lies nearer to the vanishing point
     near, far = (0, 3) if left_seen else (1, 2)
     rear_face = np.stack([low[0], low[1], high[1], high[0]])
@@ -64,31 +69,31 @@ def box_faces(camera: Camera, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarra
     return rear_face, side_face, high, hull
 
 
-def draw_car(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float, z: float) -> None:
+def draw_car(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     """A hatchback, saloon, off-roader or van whose near end is at ``z``."""
     kind = rng.integers(4)
-    half, length = rng.uniform(0.85, 0.98), (3.9, 4.6, 4.5, 5.0)[kind] * rng.uniform(0.93, 1.07)
-    waist, roof = (
-        (0.85, 0.82, 1.0, 1.1)[kind],
-        (1.45, 1.4, 1.7, 2.1)[kind] * rng.uniform(0.96, 1.05),
-    )
-    boot, bonnet = (0.1, 0.75, 0.1, 0.05)[kind], (1.0, 1.2, 1.1, 0.7)[kind]
+    length, waist, roof, boot, bonnet = _CARS[kind]
+    half, length = rng.uniform(0.85, 0.98), length * rng.uniform(0.93, 1.07)
+    roof *= rng.uniform(0.96, 1.05)
     colour, glass = pick(rng, PAINTS), np.array([62, 55, 50]) * rng.uniform(0.6, 1.7)
     sun = rng.uniform(0.75, 1.15, 2)
     oncoming = rng.random() < 0.4
     if oncoming:
         boot, bonnet = bonnet, boot
-    ends = (z, z + length)
-    rear, side, _, hull = box_faces(camera, (x - half, x + half), (0.22, waist), ends)
+    sides, ends = (x - half, x + half), (z, z + length)
+    rear, side, _, hull = box_faces(canvas, sides, (0.22, waist), ends)
     slant = (0.12, 0.25 + 0.2 * (kind < 2), 0.35)
     cabin = (z + boot, z + length - bonnet)
-    back, flank, top, cover = box_faces(camera, (x - half, x + half), (waist, roof), cabin, slant)
-    wheels = _wheels(camera, x - half if side[0, 0] < rear[1, 0] - 1e-6 else x + half, ends)
-    feet = sub_quad(camera.project([[x - half, 0, z], [x + half, 0, z], [x + half, 0.3, z],
-                                    [x - half, 0.3, z]]), np.array([0.05, 0.78]),
-                    np.array([0.22, 0.95]), 0.0, 1.0)  # fmt: skip
+    back, flank, top, cover = box_faces(canvas, sides, (waist, roof), cabin, slant)
+    seen = sides[0] if side[0, 0] < rear[1, 0] - 1e-6 else sides[1]
+    flat = [
+        ellipse((at, 0.32), (0.34, 0.32), 16) for at in (z + 0.19 * length, ends[1] - 0.2 * length)
+    ]
+    wheels = [canvas.camera.project(seen, wheel[:, 1], wheel[:, 0]) for wheel in flat]
+    low = canvas.camera.project(*corners(*sides, 0, 0.3), z)
+    feet = sub_quad(low, np.array([0.05, 0.78]), np.array([0.22, 0.95]), 0.0, 1.0)
     parts = [hull, cover, *wheels, *feet]
-    ground_shadow(canvas, camera, x, z + length / 2, (half * 1.2, length * 0.56), 0.45)
+    ground_shadow(canvas, x, z + length / 2, (half * 1.2, length * 0.56), 0.45)
     canvas.outline(parts)
     canvas.fill([*wheels, *feet], np.array([32, 30, 30]), z, CAR)
     canvas.fill(hull, colour * sun[0], z, CAR)
@@ -110,21 +115,11 @@ def draw_car(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float,
     canvas.fill(sub_quad(rear, 0.36, 0.64, 0.32, 0.5), np.array([190, 195, 195]), z)
 
 
-def _wheels(camera: Camera, x: float, ends: tuple[float, float]) -> list[np.ndarray]:
-    length = ends[1] - ends[0]
-    wheels = []
-    for z in (ends[0] + 0.19 * length, ends[1] - 0.2 * length):
-        flat = ellipse((z, 0.32), (0.34, 0.32), 16)
-        points = np.stack([np.full(16, x), flat[:, 1], flat[:, 0]], axis=-1)
-        wheels.append(camera.project(points))
-    return wheels
-
-
-def draw_tree(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float, z: float) -> None:
+def draw_tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     """A tree of 4 to 9 m, or a bush, with a crown of several blobs."""
     bush = rng.random() < 0.2
     height = rng.uniform(1.2, 2.2) if bush else rng.uniform(4, 9)
-    pixel, foot = camera.scale(z), camera.project([x, 0, z])
+    pixel, foot = canvas.camera.scale(z), canvas.camera.project(x, 0, z)
     colour, bark = pick(rng, LEAVES), pick(rng, [(60, 75, 90), (70, 80, 85)])
     crown = height * (0.5 if bush else rng.uniform(0.26, 0.38))
     top = foot - [0, (height - crown) * pixel]
@@ -134,7 +129,7 @@ def draw_tree(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float
     masses = [blob(rng, c, (r, r * 0.9), 0.09) for c, r in zip(centres, radii, strict=True)]
     thick = 0.035 * height * pixel
     trunk = np.array([[-1, 0], [1, 0], [0.6, -1], [-0.6, -1]]) * [thick, (height - crown) * pixel]
-    ground_shadow(canvas, camera, x, z, (crown * 1.1, crown * 1.1), 0.6)
+    ground_shadow(canvas, x, z, (crown * 1.1, crown * 1.1), 0.6)
     canvas.outline([*masses, trunk + foot])
     canvas.fill(trunk + foot, bark, z, Material(8, 20, 20))
     for mass in masses:
@@ -147,25 +142,19 @@ def draw_tree(canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float
     canvas.fill(leaves[30:] - [0, 0.1 * crown * pixel], np.clip(colour * 1.3 + 8, 0, 255), z)
 
 
-def draw_pole(
-    canvas: Canvas, camera: Camera, rng: np.random.Generator, x: float, z: float, kind: str
-) -> None:
+def draw_pole(canvas: Canvas, rng: np.random.Generator, x: float, z: float, kind: str) -> None:
     """A pole that carries a street ``lamp``, a ``sign`` or a traffic ``light``."""
     height = rng.uniform(5, 7.5) if kind == "lamp" else rng.uniform(3.2, 4.2)
-    pixel, foot = camera.scale(z), camera.project([x, 0, z])
+    pixel, foot = canvas.camera.scale(z), canvas.camera.project(x, 0, z)
     half = max(rng.uniform(0.07, 0.13) * pixel, 0.004 * canvas.height)
     colour = pick(rng, [(95, 97, 98), (130, 132, 134), (70, 72, 70), (65, 85, 70), (85, 100, 115)])
-    shaft = foot + np.array(
-        [[-half, 0], [half, 0], [half, -height * pixel], [-half, -height * pixel]]
-    )
-    ground_shadow(canvas, camera, x, z, (0.35, 0.35), 0.6)
+    shaft = foot + rectangle(-half, half, 0, -height * pixel)
+    ground_shadow(canvas, x, z, (0.35, 0.35), 0.6)
     parts = [shaft]
     if kind == "lamp":
         reach = -np.sign(x) * rng.uniform(0.8, 1.8) * pixel
-        arm = shaft[2:].mean(axis=0) + np.array(
-            [[0, 0], [reach, -0.3 * pixel], [reach, 0], [0, 2 * half]]
-        )
-        parts.append(arm)
+        arm = np.array([[0, 0], [reach, -0.3 * pixel], [reach, 0], [0, 2 * half]])
+        parts.append(shaft[2:].mean(axis=0) + arm)
     canvas.outline(parts)
     canvas.fill(parts[1:], colour * 0.85, z, POLE)
     canvas.fill(shaft, colour, z, POLE)
@@ -179,21 +168,19 @@ def draw_pole(
 def _draw_sign(canvas: Canvas, rng: np.random.Generator, centre, pixel: float, z: float) -> None:
     radius = rng.uniform(0.4, 0.6) * pixel
     shapes = [(20, 0.0), (3, -np.pi / 2), (4, 0.0), (4, np.pi / 4), (8, np.pi / 8)]
-    corners, turn = shapes[rng.integers(len(shapes))]
-    angle = np.linspace(0, 2 * np.pi, corners, endpoint=False) + turn
-    plate = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * radius
+    edges, turn = shapes[rng.integers(len(shapes))]
+    plate = ellipse((0, 0), (radius, radius), edges) @ rotation(turn)
     rim, face = SIGN_FACES[rng.integers(len(SIGN_FACES))]
     dim = rng.uniform(0.8, 1.05)
     canvas.outline([plate + centre])
     canvas.fill(plate + centre, np.array(rim) * dim, z, SIGN)
     canvas.fill(plate * 0.68 + centre, np.array(face) * dim, z)
-    bar = np.array([[-0.4, -0.1], [0.4, -0.1], [0.4, 0.12], [-0.4, 0.12]]) * radius
-    canvas.fill(bar + centre, np.array(rim) * dim * 0.7, z)
+    canvas.fill(rectangle(-0.4, 0.4, -0.1, 0.12) * radius + centre, np.array(rim) * dim * 0.7, z)
 
 
 def _draw_light(canvas: Canvas, rng: np.random.Generator, centre, pixel: float, z: float) -> None:
     half = np.array([0.23, 0.62]) * rng.uniform(0.9, 1.25) * pixel
-    case = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half + centre
+    case = rectangle(-1, 1, -1, 1) * half + centre
     colour = pick(rng, [(35, 38, 38), (45, 60, 50), (55, 55, 55), (50, 130, 160)])
     canvas.outline([case])
     canvas.fill(case, colour, z, LIGHT)

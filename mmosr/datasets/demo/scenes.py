@@ -79,18 +79,18 @@ def draw_scene(
     dusk = max(0.0, layout.uniform(-0.7, 1.0))
     camera = make_camera(layout, size)
     haze = np.array([205, 200, 195]) * (1 - dusk) + np.array([150, 150, 190]) * dusk
-    canvas = Canvas(size, haze, layout.uniform(70, 260))
+    canvas = Canvas(size, camera, haze, layout.uniform(70, 260))
     street = Street.random(layout)
-    draw_street(canvas, camera, street, layout, dusk)
-    things = plan_things(canvas, camera, street, layout)
+    draw_street(canvas, street, layout, dusk)
+    things = plan_things(canvas, street, layout)
     if kinds:
-        things += plan_unknowns(canvas, camera, street, extra, kinds)
+        things += plan_unknowns(canvas, street, extra, kinds)
     for _, draw in sorted(things, key=lambda thing: -thing[0]):
         draw()
     draw_bonnet(canvas, layout)
     while kinds and np.mean(canvas.surface[..., 0] == UNKNOWN_LABEL) < 2 * MIN_UNKNOWN_SHARE:
         # All were hidden or tiny: put one in front of everything.
-        plan_unknowns(canvas, camera, street, extra, kinds, in_front=True)[0][1]()
+        plan_unknowns(canvas, street, extra, kinds, in_front=True)[0][1]()
     return finish(canvas, sensor, dusk)
 
 

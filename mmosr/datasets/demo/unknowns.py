@@ -5,8 +5,8 @@ They borrow colours, grain and shading from the known things, and stand on the r
 
 import numpy as np
 
-from .drawing import blob, ellipse, shrunk, sub_quad
-from .kinds import Kind, Spot, Texture, bar, shaded, upright
+from .drawing import Material, blob, ellipse, shrunk, sub_quad
+from .kinds import Kind, Shape, Texture, bar, shaded
 from .objects import LEAVES, PAINTS, VIVID, WALLS, box_faces, pick
 
 ROADS = [(95, 95, 97), (80, 80, 84), (112, 110, 108)]
@@ -36,15 +36,14 @@ def make_texture(rng: np.random.Generator) -> Texture:
     return shaded(first, second, pattern, sun)
 
 
-def _draw_crate(rng: np.random.Generator, spot: Spot) -> None:
-    (x, z), height, canvas = spot.place, spot.height, spot.canvas
+def _draw_crate(canvas, rng, x: float, z: float, height: float, material: Material) -> None:
     half, depth = height * rng.uniform(0.4, 0.9), height * rng.uniform(0.6, 1.2)
     ends = (x - half, x + half), (0.0, height), (z, z + depth)
-    rear, side, top, hull = box_faces(spot.camera, *ends)
+    rear, side, top, hull = box_faces(canvas, *ends)
     colour, sun = pick(rng, WALLS + PAINTS + [(75, 120, 165)] * 6), rng.uniform(0.65, 1.15, 2)
     seam = colour * rng.uniform(0.45, 0.8)
     canvas.outline([hull])
-    canvas.fill(hull, colour * sun[1], z, spot.material)
+    canvas.fill(hull, colour * sun[1], z, material)
     canvas.fill(top, colour * 1.2, z)
     count = int(rng.integers(1, 6))
     edges = np.arange(count) / count
@@ -55,76 +54,68 @@ def _draw_crate(rng: np.random.Generator, spot: Spot) -> None:
         canvas.fill(sub_quad(face, 0.0, 1.0, 0.9, 1.0), seam * light, z)
 
 
-def _animal(rng: np.random.Generator) -> list[np.ndarray]:
+def _animal(rng: np.random.Generator) -> Shape:
     hip, thick, long = rng.uniform(0.25, 0.5), rng.uniform(0.15, 0.23), rng.uniform(0.35, 0.6)
     back = hip + thick
     head = np.array([long * rng.uniform(0.95, 1.25), back + rng.uniform(0.05, 0.35)])
-    legs = []
-    for at in (-0.85, -0.6, 0.5, 0.8):
-        foot = long * at + rng.uniform(-0.06, 0.06)
-        legs.append(bar((long * at, back), (foot, 0), 0.09, 0.06))
+    legs = [
+        bar((long * at, back), (long * at + rng.uniform(-0.06, 0.06), 0), 0.09, 0.06)
+        for at in (-0.85, -0.6, 0.5, 0.8)
+    ]
     neck = bar((long * 0.65, back), head, 0.22, 0.14)
-    tail = bar(
-        (-long * 0.9, back), (-long - rng.uniform(0.1, 0.3), rng.uniform(0.2, 1)), 0.08, 0.03
-    )
+    tip = (-long - rng.uniform(0.1, 0.3), rng.uniform(0.2, 1))
+    tail = bar((-long * 0.9, back), tip, 0.08, 0.03)
     ears = [bar(head, head + [at, 0.22], 0.1, 0.02) for at in (-0.08, 0.04)]
     body = blob(rng, (0, back), (long, thick), 0.03)
     snout = bar(head, head + [0.24, -0.08], 0.15, 0.08)
-    return [*legs, tail, neck, body, *ears, snout, blob(rng, head, (0.14, 0.12), 0.03, 14)]
+    face = blob(rng, head, (0.14, 0.12), 0.03, 14)
+    eye = ellipse(face.mean(axis=0), (0.025, 0.025), 8)
+    return Shape([*legs, tail, neck, body, *ears, snout, face], [(np.full(3, 15.0), [eye])])
 
 
-def _eye(spot: Spot, parts: list[np.ndarray]) -> None:
-    eye = ellipse(parts[-1].mean(axis=0), (spot.pixel * 0.025, spot.pixel * 0.025), 8)
-    spot.canvas.fill(eye, np.full(3, 15.0), spot.z)
+def _ball(rng: np.random.Generator) -> Shape:
+    return Shape([ellipse((0, 0.5), (0.5 * rng.uniform(0.9, 1.25), 0.5), 28)])
 
 
-def _ball(rng: np.random.Generator) -> list[np.ndarray]:
-    return [ellipse((0, 0.5), (0.5 * rng.uniform(0.9, 1.25), 0.5), 28)]
+def _tyre(rng: np.random.Generator) -> Shape:
+    tyre = ellipse((0, 0.5), (0.5 * rng.uniform(0.55, 1.0), 0.5), 28)
+    rims = ((0.62, 25.0), (0.5, 70.0), (0.12, 30.0))
+    return Shape([tyre], [(np.full(3, grey), [shrunk(tyre, share)]) for share, grey in rims])
 
 
-def _tyre(rng: np.random.Generator) -> list[np.ndarray]:
-    return [ellipse((0, 0.5), (0.5 * rng.uniform(0.55, 1.0), 0.5), 28)]
-
-
-def _rim(spot: Spot, parts: list[np.ndarray]) -> None:
-    for share, grey in ((0.62, 25.0), (0.5, 70.0), (0.12, 30.0)):
-        spot.canvas.fill(shrunk(parts[0], share), np.full(3, grey), spot.z)
-
-
-def _cone(rng: np.random.Generator) -> list[np.ndarray]:
+def _cone(rng: np.random.Generator) -> Shape:
     wide, tip = rng.uniform(0.22, 0.36), rng.uniform(0.03, 0.08)
     body = np.array([[-wide, 0.06], [wide, 0.06], [tip, 1.0], [-tip, 1.0]])
     base = np.array([[-1.4, 0], [1.4, 0], [1.3, 0.1], [-1.3, 0.1]]) * [wide, 1.0]
-    return [base, body]
+    return Shape([base, body])
 
 
-def _debris(rng: np.random.Generator) -> list[np.ndarray]:
+def _debris(rng: np.random.Generator) -> Shape:
     pieces = []
     for _ in range(int(rng.integers(2, 5))):
-        radii = rng.uniform(0.25, 0.8), rng.uniform(0.2, 0.5)
-        piece = blob(
-            rng, (rng.uniform(-0.5, 0.5), radii[1] * 0.8), radii, 0.25, int(rng.integers(5, 9))
-        )
+        wide, high = rng.uniform(0.25, 0.8), rng.uniform(0.2, 0.5)
+        centre = rng.uniform(-0.5, 0.5), high * 0.8
+        piece = blob(rng, centre, (wide, high), 0.25, int(rng.integers(5, 9)))
         pieces.append(np.maximum(piece, [-9, 0]))
-    return pieces
+    return Shape(pieces)
 
 
-def _balloon(rng: np.random.Generator) -> list[np.ndarray]:
+def _balloon(rng: np.random.Generator) -> Shape:
     skin = ellipse((0, 0.62), (rng.uniform(0.28, 0.42), 0.38), 28)
     skin = skin * np.where(skin[:, 1:] < 0.62, [[0.85, 1.0]], [[1.0, 1.0]])
-    basket = rng.random() < 0.5
+    basket = [bar((0, 0.16), (0, 0), 0.16, 0.14)] if rng.random() < 0.5 else []
     tail = bar((0, 0.3), (rng.uniform(-0.1, 0.1), -0.3), 0.06, 0.03)
-    return [tail, bar((0, 0.16), (0, 0), 0.16, 0.14), skin] if basket else [tail, skin]
+    return Shape([tail, *basket, skin])
 
 
 # The order counts: scenes draw a kind by its number.
 TEST_KINDS = {
-    "animal": Kind((0.5, 1.7), make_texture, upright(_animal, _eye)),
-    "crate": Kind((0.4, 1.3), make_texture, _draw_crate),
-    "ball": Kind((0.35, 1.1), make_texture, upright(_ball)),
-    "tyre": Kind((0.6, 1.1), make_texture, upright(_tyre, _rim)),
-    "cone": Kind((0.6, 1.2), make_texture, upright(_cone)),
-    "debris": Kind((0.3, 0.9), make_texture, upright(_debris)),
-    "balloon": Kind((0.6, 1.6), make_texture, upright(_balloon), lift=(0.8, 4.0)),
+    "animal": Kind((0.5, 1.7), make_texture, _animal),
+    "crate": Kind((0.4, 1.3), make_texture, solid=_draw_crate),
+    "ball": Kind((0.35, 1.1), make_texture, _ball),
+    "tyre": Kind((0.6, 1.1), make_texture, _tyre),
+    "cone": Kind((0.6, 1.2), make_texture, _cone),
+    "debris": Kind((0.3, 0.9), make_texture, _debris),
+    "balloon": Kind((0.6, 1.6), make_texture, _balloon, lift=(0.8, 4.0)),
 }
 """The kinds of the test scenes."""

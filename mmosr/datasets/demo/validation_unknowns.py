@@ -4,10 +4,12 @@ No test scene holds them. Their shapes, patterns and colours are others than tho
 kinds, and as hard to find: half of them are as dull as the street, the others vivid.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
-from .drawing import ellipse, shrunk, sub_quad
-from .kinds import Kind, Spot, Texture, bar, hsv, shaded, turned, upright
+from .drawing import ellipse, rectangle, shrunk, sub_quad
+from .kinds import Kind, Shape, Texture, bar, hsv, shaded, turned
 
 DARK = np.array([38.0, 36.0, 35.0])
 
@@ -40,16 +42,16 @@ def make_texture(rng: np.random.Generator) -> Texture:
     return shaded(first, second, pattern, rng.uniform(-0.25, 0.25))
 
 
-def _bench(rng: np.random.Generator) -> list[np.ndarray]:
+def _bench(rng: np.random.Generator) -> Shape:
     half = rng.uniform(0.8, 1.3)
     legs = [bar((at * half, 0), (0.95 * at * half, 1), 0.1, 0.08) for at in (-0.85, 0.85)]
     legs += [bar((at * half, 0), (at * half, 0.45), 0.11, 0.11) for at in (-0.95, 0.95)]
     backrest = [bar((-half, y), (half, y), 0.15, 0.15) for y in (0.7, 0.92)]
     seat = np.array([[-1.06, 0.36], [1.06, 0.36], [1, 0.54], [-1, 0.54]]) * [half, 1]
-    return [*legs, *backrest, seat]
+    return Shape([*legs, *backrest, seat])
 
 
-def _umbrella(rng: np.random.Generator) -> list[np.ndarray]:
+def _umbrella(rng: np.random.Generator) -> Shape:
     """Shaft, crook and canopy, whose lower border hangs in arcs between the ribs."""
     half = rng.uniform(0.5, 0.7)
     angle = np.linspace(0, np.pi, 21)
@@ -58,100 +60,76 @@ def _umbrella(rng: np.random.Generator) -> list[np.ndarray]:
     arcs = 0.5 + 0.07 * np.abs(np.sin(2 * np.pi * across))
     canopy = np.concatenate([dome, np.stack([half * across, arcs], axis=-1)])
     crook = [bar((0, 0.04), (0.12, 0.0), 0.05, 0.05), bar((0.12, 0.0), (0.15, 0.12), 0.05, 0.05)]
-    return turned([bar((0, 0), (0, 1), 0.045, 0.03), *crook, canopy], rng.uniform(-0.9, 0.9))
+    shaft = bar((0, 0), (0, 1), 0.045, 0.03)
+    shaft, *crook, canopy = turned([shaft, *crook, canopy], rng.uniform(-0.9, 0.9))
+    ribs = [bar(canopy[10], end, 0.02, 0.02) for end in canopy[21::10]]
+    return Shape([shaft, *crook, canopy], [(DARK, crook), (DARK, ribs)])
 
 
-def _ribs(spot: Spot, parts: list[np.ndarray]) -> None:
-    *stick, canopy = parts
-    spot.canvas.fill(stick[1:], DARK, spot.z)
-    top, ends = canopy[10], canopy[[21, 31, 41, 51, 61]]
-    wide = 0.02 * spot.pixel
-    spot.canvas.fill([bar(top, end, wide, wide) for end in ends], DARK, spot.z)
-
-
-def _ladder(rng: np.random.Generator) -> list[np.ndarray]:
+def _ladder(rng: np.random.Generator) -> Shape:
     low, high = rng.uniform(0.2, 0.3), rng.uniform(0.12, 0.2)
-    rungs = []
-    for share in (np.arange(6) + 0.7) / 6.4:
-        half = low + (high - low) * share
-        rungs.append(bar((-half, share), (half, share), 0.05, 0.05))
+    steps = (np.arange(6) + 0.7) / 6.4
+    halves = low + (high - low) * steps
+    rungs = [bar((-h, y), (h, y), 0.05, 0.05) for h, y in zip(halves, steps, strict=True)]
     rails = [bar((at * low, 0), (at * high, 1), 0.08, 0.08) for at in (-1, 1)]
-    return turned([*rungs, *rails], rng.uniform(-0.45, 0.45))
+    return Shape(turned([*rungs, *rails], rng.uniform(-0.45, 0.45)))
 
 
-def _suitcase(rng: np.random.Generator) -> list[np.ndarray]:
+def _suitcase(rng: np.random.Generator) -> Shape:
     half = rng.uniform(0.26, 0.4)
     pull = [bar((at, 0.6), (at, 0.97), 0.05, 0.05) for at in (-0.4 * half, 0.4 * half)]
     grip = bar((-0.5 * half, 0.97), (0.5 * half, 0.97), 0.08, 0.08)
     wheels = [ellipse((at * half, 0.05), (0.06, 0.05), 12) for at in (-0.8, 0.8)]
     corner = np.array([[-1, 0.13], [-0.9, 0.07], [0.9, 0.07], [1, 0.13]])
     case = np.concatenate([corner, corner[::-1] * [1, -1] + [0, 0.84]]) * [half, 1]
-    return [*pull, grip, *wheels, case]
-
-
-def _ridges(spot: Spot, parts: list[np.ndarray]) -> None:
-    *dark, case = parts
-    spot.canvas.fill(dark[2:], DARK, spot.z)
-    (left, top), (right, bottom) = case.min(axis=0), case.max(axis=0)
-    face = np.array([[left, bottom], [right, bottom], [right, top], [left, top]])
     edges = np.array([0.18, 0.48, 0.78])
-    spot.canvas.fill(sub_quad(face, edges, edges + 0.04, 0.08, 0.92), DARK * 1.6, spot.z)
+    face = rectangle(-half, half, 0.07, 0.77)
+    ridges = sub_quad(face, edges, edges + 0.04, 0.08, 0.92)
+    return Shape([*pull, grip, *wheels, case], [(DARK, [grip, *wheels]), (DARK * 1.6, ridges)])
 
 
-def _wheelbarrow(rng: np.random.Generator) -> list[np.ndarray]:
+def _wheelbarrow(rng: np.random.Generator) -> Shape:
     deep = rng.uniform(0.4, 0.55)
     handle = bar((-1.15, 0.62), (0.75, 0.22), 0.09, 0.09)
     legs = [bar((at, 0), (at + 0.12, 0.5), 0.08, 0.08) for at in (-0.5, -0.3)]
     tray = np.array([[-0.35, 0.95 - deep], [0.45, 0.95 - deep], [0.85, 1.0], [-0.65, 0.95]])
-    return [*legs, handle, tray, ellipse((0.75, 0.24), (0.24, 0.24), 20)]
+    wheel = ellipse((0.75, 0.24), (0.24, 0.24), 20)
+    grip = (handle - handle[0]) * 0.12 + handle[0]
+    marks = [(DARK, [wheel]), (DARK * 3.5, [shrunk(wheel, 0.45)]), (DARK, [grip])]
+    return Shape([*legs, handle, tray, wheel], marks)
 
 
-def _wheel(spot: Spot, parts: list[np.ndarray]) -> None:
-    *_, handle, _, wheel = parts
-    spot.canvas.fill(wheel, DARK, spot.z)
-    spot.canvas.fill(shrunk(wheel, 0.45), DARK * 3.5, spot.z)
-    spot.canvas.fill((handle - handle[0]) * 0.12 + handle[0], DARK, spot.z)
-
-
-def _sofa(rng: np.random.Generator) -> list[np.ndarray]:
+def _sofa(rng: np.random.Generator) -> Shape:
     half, arm = rng.uniform(0.8, 1.25), rng.uniform(0.2, 0.28)
     feet = [bar((at * half, 0), (at * half, 0.12), 0.08, 0.1) for at in (-0.9, 0.9)]
     back = ellipse((0, 0.55), (0.97 * half, 0.45), 36)
     back = np.stack([np.clip(1.25 * back[:, 0], -half, half), back[:, 1]], axis=-1)
-    seat = np.array([[-half, 0.1], [half, 0.1], [half, 0.48], [-half, 0.48]])
+    seat = rectangle(-half, half, 0.1, 0.48)
     arms = [ellipse((at * (half - 0.6 * arm), 0.4), (0.7 * arm, 0.3), 20) for at in (-1, 1)]
-    return [*feet, back, seat, *arms]
+    lines = ((0.49, 0.51, 0.3, 1.0), (0.1, 0.9, 0.28, 0.33), (0.0, 1.0, 0.95, 1.05))
+    seams = [sub_quad(seat, *line) for line in lines]
+    return Shape([*feet, back, seat, *arms], [(DARK, [*feet, *seams])])
 
 
-def _cushions(spot: Spot, parts: list[np.ndarray]) -> None:
-    seat = parts[-3]
-    lines = [sub_quad(seat, 0.49, 0.51, 0.3, 1.0), sub_quad(seat, 0.1, 0.9, 0.28, 0.33)]
-    spot.canvas.fill([*parts[:2], *lines, sub_quad(seat, 0.0, 1.0, 0.95, 1.05)], DARK, spot.z)
-
-
-def _kite(rng: np.random.Generator) -> list[np.ndarray]:
+def _kite(rng: np.random.Generator) -> Shape:
     half, cross = rng.uniform(0.26, 0.38), rng.uniform(0.66, 0.74)
     sail = np.array([[0, 0.35], [half, cross], [0, 1.0], [-half, cross]])
     bend = np.array([[0, 0.35], [0.08, 0.22], [-0.04, 0.1], [0.06, 0]])
-    tail = [bar(*ends, 0.035, 0.035) for ends in zip(bend[:-1], bend[1:], strict=True)]
-    bows = [np.array([[-0.09, 0.05], [-0.09, -0.05], [0.09, 0.05], [0.09, -0.05]]) + at
-            for at in bend[1:]]  # fmt: skip
-    return turned([*tail, *bows, sail], rng.uniform(-0.5, 0.5))
-
-
-def _spars(spot: Spot, parts: list[np.ndarray]) -> None:
+    tail = [bar(*ends, 0.035, 0.035) for ends in pairwise(bend)]
+    bow = np.array([[-0.09, 0.05], [-0.09, -0.05], [0.09, 0.05], [0.09, -0.05]])
+    parts = turned([*tail, *(bow + at for at in bend[1:]), sail], rng.uniform(-0.5, 0.5))
     low, right, top, left = parts[-1]
-    wide = 0.025 * spot.pixel
-    spot.canvas.fill([bar(low, top, wide, wide), bar(left, right, wide, wide)], DARK, spot.z)
+    spars = [bar(low, top, 0.025, 0.025), bar(left, right, 0.025, 0.025)]
+    return Shape(parts, [(DARK, spars)])
 
 
 VALIDATION_KINDS = {
-    "bench": Kind((0.6, 1.1), make_texture, upright(_bench)),
-    "umbrella": Kind((0.6, 1.4), make_texture, upright(_umbrella, _ribs)),
-    "ladder": Kind((0.9, 1.7), make_texture, upright(_ladder)),
-    "suitcase": Kind((0.5, 1.1), make_texture, upright(_suitcase, _ridges)),
-    "wheelbarrow": Kind((0.5, 1.0), make_texture, upright(_wheelbarrow, _wheel)),
-    "sofa": Kind((0.6, 1.1), make_texture, upright(_sofa, _cushions)),
-    "kite": Kind((0.7, 1.5), make_texture, upright(_kite, _spars), lift=(0.8, 4.0)),
+    "bench": Kind((0.6, 1.1), make_texture, _bench),
+    "umbrella": Kind((0.6, 1.4), make_texture, _umbrella),
+    "ladder": Kind((0.9, 1.7), make_texture, _ladder),
+    "suitcase": Kind((0.5, 1.1), make_texture, _suitcase),
+    "wheelbarrow": Kind((0.5, 1.0), make_texture, _wheelbarrow),
+    "sofa": Kind((0.6, 1.1), make_texture, _sofa),
+    "kite": Kind((0.7, 1.5), make_texture, _kite, lift=(0.8, 4.0)),
 }
 """The kinds of the validation scenes."""

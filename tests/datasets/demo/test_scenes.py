@@ -118,7 +118,7 @@ def test_known_and_unknown_colours_overlap():
 def test_camera_projects_by_hand_computed_values():
     camera = Camera(focal=100, centre=50, horizon=40, height=2, bend=0.01)
     # X/Z = 0.2 and bend * Z = 0.1 -> 50 + 30; (2 - 0.5) / 10 * 100 = 15 below the horizon.
-    np.testing.assert_allclose(camera.project([2, 0.5, 10]), [80, 55])
+    np.testing.assert_allclose(camera.project(2, 0.5, 10), [80, 55])
     assert camera.depth_of_row(60) == pytest.approx(10)
     assert camera.side_at(80, 10) == pytest.approx(2)
 
