@@ -6,8 +6,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmengine.dist import is_main_process
+
 from mmosr.apis import Loaded
 from mmosr.runs.hashes import content_hash
+from mmosr.runs.ranks import from_first, together
 from mmosr.runs.record import check_record, differences, versions, write_json
 from mmosr.utils import InputError
 
@@ -16,13 +19,29 @@ from .data import BenchmarkData
 RECORD = "run.json"
 
 
-def describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
-    """What decides the results of a run; a resumed run must have the same.
+def start_record(out: Path, loaded: Loaded, data: Sequence[BenchmarkData], resume: bool) -> dict:
+    """Write ``run.json``, or check that the run there is the same one. All ranks call it together.
 
     Args:
+        out: Its folder.
         loaded: The model. The last digits of a map may depend on its neighbours in the batch.
         data: The data sets.
+        resume: Continue the run there.
+
+    Returns:
+        What decides the results; a resumed run must have the same.
+
+    Raises:
+        InputError: There is a run that is not to be resumed, or is another one; or this rank is
+            about to do something else than the first one.
     """
+    run = together(lambda: _describe(loaded, data))
+    first = from_first(lambda: run)
+    together(lambda: _start(out / RECORD, run, first, resume))
+    return run
+
+
+def _describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
     return {
         **loaded.identity(with_scores=False),
         "scores": list(loaded.model.score_names),
@@ -45,28 +64,11 @@ def _dataset(data: BenchmarkData) -> dict:
     }
 
 
-def start_record(out: Path, run: dict, resume: bool) -> dict:
-    """Write ``run.json``, or check that the run there is the same one.
-
-    Returns:
-        What is to be tested.
-
-    Raises:
-        InputError: There is a run that is not to be resumed, or is another one.
-    """
-    if not check_record(out / RECORD, run, resume):
-        write_json(out / RECORD, run)
-    return run
-
-
-def check_same(first: Mapping, own: Mapping) -> None:
-    """Check that this rank is about to do what the first one does.
-
-    Raises:
-        InputError: Naming what differs, such as data that is not the same on all machines.
-    """
-    if differing := differences(first, own):
+def _start(path: Path, run: Mapping, first: Mapping, resume: bool) -> None:
+    if differing := differences(first, run):
         raise InputError(
             f"this process has another {', '.join(differing)} than the first one: all machines "
             "need the same files"
         )
+    if is_main_process() and not check_record(path, run, resume):
+        write_json(path, run)

@@ -14,8 +14,7 @@ from mmosr.runs.ranks import FailureNote, from_first, together
 
 from .data import OWN_TEST_DATA, BenchmarkData, find_benchmarks
 from .dataset_run import DatasetRun
-from .passes import Predictor
-from .record import check_same, describe, start_record
+from .record import start_record
 from .report import write_report
 from .result import DatasetResult
 
@@ -54,14 +53,11 @@ def run_benchmark(
     out = Path(out).expanduser()
     data = together(lambda: [BenchmarkData(b, loaded) for b in find_benchmarks(datasets, loaded)])
     note = FailureNote(out)
-    run = together(lambda: describe(loaded, data))
-    first = from_first(lambda: start_record(out, run, resume))
-    together(lambda: check_same(first, run))
-
-    runs = [_dataset_run(loaded, part, out / part.name, note, keep_maps) for part in data]
+    record = start_record(out, loaded, data, resume)
+    runs = [DatasetRun(loaded, part, out / part.name, note, keep_maps) for part in data]
     with _repeatable():
         results = [part.run() for part in runs]
-    written = from_first(lambda: write_report(out, results, run))
+    written = from_first(lambda: write_report(out, results, record))
     if not is_main_process():
         return [], []
     for part in runs:
@@ -69,22 +65,9 @@ def run_benchmark(
     return results, written
 
 
-def _dataset_run(
-    loaded: Loaded, data: BenchmarkData, folder: Path, note: FailureNote, keep_maps: bool
-) -> DatasetRun:
-    closed_set = data.shares_classes(loaded.classes)
-    predictor = Predictor(loaded.model, data, loaded.batch_size, loaded.workers, closed_set)
-    classes = len(data.classes) if closed_set else None
-    names = list(loaded.model.score_names)
-    return DatasetRun(data, predictor, names, classes, folder, note, keep_maps)
-
-
 def _repeatable():
     """The same digits in every run on one machine: algorithms are not chosen by their speed."""
     flags = torch.backends.cudnn
     return flags.flags(
-        enabled=flags.enabled,
-        benchmark=False,
-        deterministic=True,
-        allow_tf32=flags.allow_tf32,
+        enabled=flags.enabled, benchmark=False, deterministic=True, allow_tf32=flags.allow_tf32
     )

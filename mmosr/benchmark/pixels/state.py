@@ -67,12 +67,11 @@ class Part:
             InputError: An image is in two of them.
         """
         rows = sorted((row for part in parts for row in part.rows), key=lambda row: row.index)
-        for one, other in zip(rows, rows[1:], strict=False):
-            if one.index == other.index:
-                raise InputError(
-                    "two runs wrote to this output folder at the same time, and images were "
-                    "counted twice: choose another --out"
-                )
+        if len({row.index for row in rows}) < len(rows):
+            raise InputError(
+                "two runs wrote to this output folder at the same time, and images were "
+                "counted twice: choose another --out"
+            )
         return cls(Counts.total([part.counts for part in parts]), tuple(rows))
 
     def save(self, path: Path) -> None:
