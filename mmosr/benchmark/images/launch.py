@@ -41,7 +41,8 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
         try:
             _wait(process, log, before, say)
         finally:
-            _end(process)
+            process.kill()  # where this one is stopped; a trial continues from its last checkpoint
+            process.wait()
     if process.returncode == 0:
         return None
     if process.returncode < 0:
@@ -84,13 +85,3 @@ def _wait(process: subprocess.Popen, log: Path, start: int, say: Callable[[str],
             if line not in (None, last):
                 say(line)
             last = line
-
-
-def _end(process: subprocess.Popen) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -30,7 +30,6 @@ def write_plots(
     classes in rows, unknown last.
 
     Args:
-        folder: Of the files.
         table: Of the test images.
         classes: Names of the known classes by label.
         thresholds: By score; images above are unknown.

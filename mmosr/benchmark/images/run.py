@@ -12,14 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.hooks import EMAHook
 from mmengine.registry import MODELS
 
 from mmosr.config.loading import set_scope
-from mmosr.config.lookup import find_hook
 from mmosr.engine import check_optimizer
-from mmosr.engine.fit import CLASSIFIER
-from mmosr.scored_model import ScoredModel
+from mmosr.engine.fit_hook import check_averaging
 from mmosr.utils import InputError
 
 from .config import UnfitDataError, method_config, trial_config
@@ -136,22 +133,7 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
         )
     if job.record["trained"] is None:
         check_optimizer(cfg, model)
-        _check_averaging(cfg, model)
-
-
-def _check_averaging(cfg: Config, model: ScoredModel) -> None:
-    """Statistics are fitted in training, which cannot fit them to averaged weights."""
-    parts = list(model.fitted_parts())
-    averaging = find_hook(cfg, EMAHook)
-    if averaging is None or not parts:
-        return
-    fix = f"leave {averaging} out of the config"
-    if CLASSIFIER not in parts:
-        fix += f", or name --scores without {', '.join(parts)}"
-    raise InputError(
-        f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
-        f"{', '.join(parts)} cannot be fitted to averaged weights: {fix}"
-    )
+        check_averaging(cfg, model)
 
 
 def _check_seeds(

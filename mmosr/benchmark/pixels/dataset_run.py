@@ -16,6 +16,7 @@ from mmosr.apis.inference import to_map
 from mmosr.evaluation.components import ComponentCounts, component_counts, component_figures
 from mmosr.evaluation.counts import count_image
 from mmosr.evaluation.curves import best_f1, figures
+from mmosr.runs.batches import cut
 from mmosr.runs.progress import progress
 from mmosr.runs.ranks import FailureNote, from_first, share
 from mmosr.runs.record import read_json, write_json
@@ -23,7 +24,7 @@ from mmosr.visualization.frames import Frame
 
 from .data import BenchmarkData
 from .maps import MapFolder, extremes
-from .passes import batches_of, predict
+from .passes import predict
 from .result import DatasetResult
 from .state import ImageRow, Part, PartWriter, images_done, part_files, remove_unfinished
 
@@ -111,8 +112,9 @@ class DatasetRun:
         return row.index in self._extreme
 
     def _predict(self, indices: set[int], what: str = "") -> Iterator[tuple[int, dict]]:
-        """This rank's share of some images."""
-        batches = share(batches_of(self._loaded, self.data, indices))
+        """This rank's share of some images, in batches that are the same whatever is done."""
+        batches = cut(range(len(self.data)), self._loaded.batch_size)
+        batches = share([batch for batch in batches if not indices.isdisjoint(batch)])
         total = sum(index in indices for batch in batches for index in batch)
         samples = predict(self._loaded, self.data, batches, self._num_classes is not None)
         wanted = (item for item in samples if item[0] in indices)

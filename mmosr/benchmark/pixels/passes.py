@@ -9,16 +9,10 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
 from mmosr.apis import Loaded
-from mmosr.runs.batches import cut, run_by_size
+from mmosr.runs.batches import run_by_size
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL
 
 from .data import BenchmarkData
-
-
-def batches_of(loaded: Loaded, data: BenchmarkData, indices: set[int]) -> list[Sequence[int]]:
-    """The batches that hold some images; they never depend on what is done or on other ranks."""
-    batches = cut(range(len(data)), loaded.batch_size)
-    return [batch for batch in batches if not indices.isdisjoint(batch)]
 
 
 def predict(
@@ -29,7 +23,7 @@ def predict(
     Args:
         loaded: The model, with anomaly scores.
         data: The images.
-        batches: Of :func:`batches_of`.
+        batches: Places of the images of each.
         closed_set: Whether the labels are classes of the model; otherwise all known ones become 0.
     """
     loader = DataLoader(

@@ -39,7 +39,7 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
     Args:
         out: Folder of the report.
         results: One for each data set.
-        run: From :func:`~mmosr.benchmark.pixels.record.start_record`.
+        run: The content of ``run.json``: what decides the results.
 
     Returns:
         The files, those of the whole run first.

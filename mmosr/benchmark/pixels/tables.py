@@ -119,12 +119,12 @@ def print_tables(results: Sequence[DatasetResult], console: Console | None = Non
     console = console or log_console()
     for result in results:
         names, protocol = _figure_names(result), result.protocol
+        what = f"protocol {protocol.identifier}, version {protocol.version}"
         table = terminal_table(
             ["score"],
             [_heading(name).replace(" ", "\n") for name in names],
             title=f"{result.name}: {protocol.title}",
-            caption=f"protocol {protocol.identifier}, version {protocol.version}; "
-            f"{_amounts(result)}",
+            caption=f"{what}; {_amounts(result)}",
             padding=0,
         )
         for score, cells in _cells(result, "[bold]{}[/]").items():
@@ -149,7 +149,7 @@ def markdown(
 
     Args:
         results: One for each data set.
-        run: What decides the results: ``config``, ``checkpoint``, their ``_sha256``, ``versions``.
+        run: What decides the results.
         pictures: By data set, the pictures by title, in a folder of its name beside the report.
     """
     yield f"# Benchmark of {code(run['config'])}"
