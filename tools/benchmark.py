@@ -44,7 +44,7 @@ def main() -> None:
     args = parse_args()
     from mmosr.apis import load
     from mmosr.benchmark.pixels import run_benchmark
-    from mmosr.benchmark.pixels.terminal import print_tables
+    from mmosr.benchmark.pixels.tables import print_tables
     from mmosr.utils.stopping import stoppable
 
     files, options = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)

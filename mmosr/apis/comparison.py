@@ -25,7 +25,7 @@ from mmosr.runs.tables import log_console, terminal_table, write_csv
 from mmosr.utils import UNKNOWN_LABEL
 from mmosr.visualization import Frame, draw_frames, draw_labels, score_range, write_figure
 
-from .inference import AnomalyInferencer
+from .inference import AnomalyInferencer, to_map
 from .loading import load
 
 COLUMNS = ("AUROC", "AP", "FPR95", "mIoU")
@@ -157,8 +157,7 @@ def _outputs(model: nn.Module, loader, what: str) -> Iterator[tuple[dict, list[S
 
 def _frame(sample: SegDataSample, palette: Sequence | None) -> Frame:
     label, score, pred = (
-        data.data.squeeze(0).cpu().numpy()
-        for data in (sample.gt_sem_seg, sample.pred_anomaly, sample.pred_sem_seg)
+        to_map(data.data) for data in (sample.gt_sem_seg, sample.pred_anomaly, sample.pred_sem_seg)
     )
     colours = draw_labels(pred, palette) if palette else np.stack([pred.astype(np.uint8)] * 3, -1)
     unknown = (label == UNKNOWN_LABEL).mean()

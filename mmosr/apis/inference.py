@@ -149,11 +149,11 @@ class AnomalyInferencer(Inferencer):
 
     def to_result(self, sample: SegDataSample) -> AnomalyResult:
         maps = sample.pred_anomaly
-        scores = {name: _to_map(maps.get(name)) for name in self.model.score_names}
+        scores = {name: to_map(maps.get(name)) for name in self.model.score_names}
         return AnomalyResult(
-            score=_to_map(maps.data),
+            score=to_map(maps.data),
             scores=scores,
-            pred=_to_map(sample.pred_sem_seg.data).astype(np.int64),
+            pred=to_map(sample.pred_sem_seg.data).astype(np.int64),
             num_classes=sample.seg_logits.data.shape[0],
         )
 
@@ -199,5 +199,6 @@ class ImageInferencer(Inferencer):
         )
 
 
-def _to_map(data: torch.Tensor) -> np.ndarray:
+def to_map(data: torch.Tensor) -> np.ndarray:
+    """A map (1, H, W) of a data sample as an array (H, W)."""
     return data.squeeze(0).cpu().numpy()

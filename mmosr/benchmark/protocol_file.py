@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,28 +11,21 @@ from mmosr.utils import InputError
 
 
 class ProtocolFile:
-    """``protocols.json``, read once: the protocols by their identifiers, and the rules of figures.
+    """``protocols.json``: the protocols by their identifiers, and the rules of figures.
 
     Args:
         path: The file.
+
+    Attributes:
+        rules: The rule of every figure, in words.
+        names: Identifiers of all protocols.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @functools.cached_property
-    def _content(self) -> dict:
-        return json.loads(self.path.read_text(encoding="utf-8"))
-
-    @property
-    def rules(self) -> Mapping:
-        """The rule of every figure, in words."""
-        return self._content["rules"]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Identifiers of all protocols."""
-        return tuple(entry["identifier"] for entry in self._content["protocols"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        self.rules: Mapping = content["rules"]
+        self._entries = {entry["identifier"]: entry for entry in content["protocols"]}
+        self.names = tuple(self._entries)
 
     def entry(self, name: str) -> Mapping:
         """The newest version of a protocol.
@@ -41,9 +33,8 @@ class ProtocolFile:
         Raises:
             InputError: There is no such protocol; the message names similar ones.
         """
-        for entry in self._content["protocols"]:
-            if entry["identifier"] == name:
-                return entry
+        if name in self._entries:
+            return self._entries[name]
         close = difflib.get_close_matches(str(name), self.names)
         names = ", ".join(self.names)
         hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {names}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mmengine.registry import HOOKS, Registry
@@ -21,6 +21,15 @@ def named_dicts(node: Any, name: str) -> Iterator[tuple[str, dict]]:
         items = list(node.items())
     for key, child in items:
         yield from named_dicts(child, f"{name}.{key}")
+
+
+def without(node: Any, keys: Collection[str]) -> Any:
+    """A nested config as plain dicts, lists and tuples, without some keys, however deep."""
+    if isinstance(node, Mapping):
+        return {key: without(value, keys) for key, value in node.items() if key not in keys}
+    if isinstance(node, (list, tuple)):
+        return type(node)(without(value, keys) for value in node)
+    return node
 
 
 def registered_class(registry: Registry, kind: str | type | None, scope: str | None) -> type | None:

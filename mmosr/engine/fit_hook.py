@@ -10,10 +10,11 @@ from torch import nn
 
 from mmosr.config.lookup import find_hook
 from mmosr.registry import HOOKS
+from mmosr.scored_model import ScoredModel
 from mmosr.utils import InputError
 
 from .checkpoint import SCORE_STATISTICS, load_statistics, unwrap
-from .fit import fit_loaders, fit_statistics, fittable_parts, keep_random_state
+from .fit import CLASSIFIER, fit_loaders, fit_statistics, fittable_parts, keep_random_state
 
 
 @HOOKS.register_module()
@@ -109,6 +110,25 @@ class FitHook(Hook):
         if self._stale and self._loaders:
             fit_statistics(runner.model, self._loaders)
             self._stale = False
+
+
+def check_averaging(cfg: Config, model: ScoredModel) -> None:
+    """Check what :class:`FitHook` will check, before a run is built.
+
+    Raises:
+        InputError: A hook of the config averages the weights of a model with statistics.
+    """
+    parts = list(model.fitted_parts())
+    averaging = find_hook(cfg, EMAHook)
+    if averaging is None or not parts:
+        return
+    fix = f"leave {averaging} out of the config"
+    if CLASSIFIER not in parts:
+        fix += f", or name --scores without {', '.join(parts)}"
+    raise InputError(
+        f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
+        f"{', '.join(parts)} cannot be fitted to averaged weights: {fix}"
+    )
 
 
 def add_fit_hook(cfg: Config, **options: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from mmseg.evaluation import IoUMetric
 
@@ -52,6 +53,17 @@ class Counts:
                 for name in parts[0].histograms
             },
         )
+
+    def closed_set_figures(self) -> dict[str, float] | None:
+        """``aAcc``, ``mIoU`` and ``mAcc`` in percent, not rounded; None without closed-set classes.
+
+        As mmseg's ``IoUMetric``, classes that occur nowhere are left out of the means.
+        """
+        if self.areas is None:
+            return None
+        found = IoUMetric.total_area_to_metrics(*self.areas, ["mIoU"])
+        names = {"aAcc": "aAcc", "mIoU": "IoU", "mAcc": "Acc"}
+        return {name: float(np.nanmean(found[key])) * 100 for name, key in names.items()}
 
     def check_same_scores(self, before: Counts) -> None:
         """Refuse counts whose scores differ from those of earlier images."""

@@ -12,21 +12,18 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmseg.datasets import BaseSegDataset
 from rich import box
 
-from mmosr.config.loading import load_config
+from mmosr.config.definitions import FOLDER, read_definition
 from mmosr.datasets.anomaly_dataset import AnomalySegDataset
 from mmosr.datasets.fishyscapes import VERSION_FILE
 from mmosr.datasets.road_anomaly import FRAME_LIST
 from mmosr.runs.hashes import file_hash
-from mmosr.runs.tables import log_console, terminal_table
+from mmosr.runs.tables import log_console, share, terminal_table
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 from mmosr.utils.errors import some
-from mmosr.utils.resources import resource
 
 from .recipes import RECIPES
 from .records import JOURNAL, MANIFEST, Records
 from .survey import Survey, missing_counterparts, survey, unused_files
-
-BENCHMARK_FILES = Path("configs", "_base_", "benchmarks")
 
 
 @dataclass
@@ -74,7 +71,8 @@ def check_data_set(
     Raises:
         InputError: There is no such name or config, or no such folder.
     """
-    shown, definition = _definition(name, config)
+    path, benchmark = read_definition(name if config is None else os.fspath(config))
+    shown, definition = str(config or FOLDER / path.name), benchmark["dataset"].to_dict()
     root = Path(os.path.abspath(root))
     if not root.is_dir():
         raise InputError(f"folder {root} does not exist; docs/data.md says how to obtain {name}")
@@ -117,19 +115,6 @@ def show(report: Report) -> None:
     for problem in report.problems[1:]:
         print(f"also wrong: {problem}")
     print(report.verdict, flush=True)
-
-
-def _definition(name: str, config: str | os.PathLike | None) -> tuple[str, dict]:
-    """The config file as it is shown, and the data set it defines."""
-    path = Path(config) if config is not None else resource(*BENCHMARK_FILES.parts, f"{name}.py")
-    if config is None and not path.is_file():
-        known = sorted(file.stem for file in path.parent.glob("*.py"))
-        raise InputError(f"no data set '{name}': choose from {', '.join(known)}, or give --config")
-    benchmark = load_config(path).get("benchmark")
-    if not isinstance(benchmark, Mapping) or "type" not in (benchmark.get("dataset") or {}):
-        raise InputError(f"'{path}' has no benchmark = dict(dataset=dict(type=...))")
-    shown = str(path if config is not None else BENCHMARK_FILES / f"{name}.py")
-    return shown, copy.deepcopy(benchmark["dataset"].to_dict())
 
 
 def _differs(settings: Mapping, key: str, value: object) -> bool:
@@ -220,16 +205,16 @@ def _report_survey(report: Report, found: Survey, dataset: BaseSegDataset, root:
     sizes = [f"{h} x {w} ({number})" for (h, w), number in found.sizes.most_common()]
     unknown, known, ignored = found.count(UNKNOWN_LABEL), found.count(), found.count(IGNORE_LABEL)
     total = sum(found.pixels.values())
-    share = f"{_percent(unknown, known + unknown)} of the known and unknown pixels"
+    of_counted = share(unknown, known + unknown)
     without = [os.path.relpath(path, root) for path in found.without_unknown]
     report.facts += [
         ("sizes", some(sizes) or "none"),
-        ("unknown", f"{unknown} pixels, {share}"),
-        ("ignored", f"{ignored} pixels, {_percent(ignored, total)} of all"),
+        ("unknown", f"{unknown} pixels, {of_counted} of the known and unknown pixels"),
+        ("ignored", f"{ignored} pixels, {share(ignored, total)} of all"),
         ("without unknown", f"{len(without)} images: {some(without)}" if without else "none"),
     ]
     report.values = [
-        (str(value), _meaning(value, found, dataset), str(number), _percent(number, total))
+        (str(value), _meaning(value, found, dataset), str(number), share(number, total))
         for value, number in sorted(found.pixels.items())
     ]
     if total and not unknown:
@@ -249,10 +234,6 @@ def _report_faults(report: Report, found: Survey) -> None:
         if faults:
             report.facts.append((what, f"{len(faults)} files"))
             report.problems.append(f"{len(faults)} files {what}: {some(faults)}: {fix}")
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.3g} %" if whole else "-"
 
 
 def _meaning(value: int, found: Survey, dataset: BaseSegDataset) -> str:

@@ -19,7 +19,7 @@ from mmengine.dist import (
 from mmosr.utils import InputError
 from mmosr.utils.errors import explain
 
-from .files import atomic_write
+from .files import write_text
 
 T = TypeVar("T")
 _SECONDS_OF_A_SLOW_FOLDER = 30  # network file systems show a new file after a while
@@ -96,11 +96,26 @@ class FailureNote:
             if is_main_process():
                 probe.unlink(missing_ok=True)
 
-    def write(self, error: Exception) -> None:
-        """Tell the others; they name the first to fail."""
+    def together(self, function: Callable[[], object]) -> None:
+        """As :func:`together`, where the other ranks hear of an error at once, by :meth:`check`."""
+
+        def guarded() -> None:
+            try:
+                function()
+            except Exception as error:
+                self._write(error)
+                raise
+
+        try:
+            together(guarded)
+        finally:
+            self._path.unlink(missing_ok=True)  # all ranks have met
+
+    def _write(self, error: Exception) -> None:
+        # The first to fail is the one that the others name.
         if not self._alone and not self._path.exists():
-            with atomic_write(self._path) as temporary:
-                temporary.write_text(f"process {get_dist_info()[0]} failed: {reason(error)}")
+            text = f"process {get_dist_info()[0]} failed: {reason(error)}"
+            write_text(self._path, text)
 
     def check(self) -> None:
         """Fail if another rank has failed.
@@ -110,10 +125,6 @@ class FailureNote:
         """
         if not self._alone and self._path.exists():
             raise InputError(self._path.read_text())
-
-    def remove(self) -> None:
-        """Remove the note; to be called after all ranks have met."""
-        self._path.unlink(missing_ok=True)
 
 
 def _wait_for(path: Path) -> None:

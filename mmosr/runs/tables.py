@@ -46,6 +46,11 @@ def write_csv(
     return Path(path)
 
 
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, or a dash where there is no whole."""
+    return f"{100 * part / whole:.3g} %" if whole else "-"
+
+
 def code(text: object) -> str:
     """Markdown: text in a code span, even if it contains backticks."""
     text = " ".join(str(text).split())

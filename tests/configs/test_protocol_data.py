@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 from mmosr.benchmark.images.config import method_config, trial_config
 from mmosr.benchmark.images.data import describe_data
-from mmosr.benchmark.images.protocols import image_protocol_names, load_image_protocol
+from mmosr.benchmark.images.protocols import PROTOCOLS, load_image_protocol
 from mmosr.config.loading import load_config
 from mmosr.datasets import load_split
 
@@ -101,7 +101,7 @@ def image_size(name):
 
 
 def test_there_is_a_file_for_each_protocol():
-    assert sorted(SOURCES) == sorted(image_protocol_names())
+    assert sorted(SOURCES) == sorted(PROTOCOLS.names)
     assert sorted(path.stem for path in FILES.iterdir() if path.suffix) == sorted(SOURCES)
 
 

@@ -81,11 +81,7 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
 def _count(items: Sequence[Mapping]) -> dict:
     unknown = sum(int(item["gt_label"]) == UNKNOWN for item in items)
     names = [[_image_name(item), int(item["gt_label"])] for item in items]
-    return {
-        "known": len(items) - unknown,
-        "unknown": unknown,
-        "images_sha256": content_hash(names),
-    }
+    return {"known": len(items) - unknown, "unknown": unknown, "images_sha256": content_hash(names)}
 
 
 def _image_name(item: Mapping) -> str:

@@ -26,25 +26,21 @@ class Job:
     """One trial of one method.
 
     Args:
-        method: Name of the config file, without its suffix.
-        trial: From 0.
         config: Of this trial, see :func:`~mmosr.benchmark.images.config.trial_config`.
         record: What decides its figures, see :func:`describe`.
         folder: Of all that belongs to the trial.
-        seed: Where the trial is run with several seeds.
+        name: What the trial is called in reports: its number, and the seed where it has one.
     """
 
-    method: str
-    trial: int
     config: Config
     record: Mapping
     folder: Path
-    seed: int | None = None
+    name: int | str
 
     @property
-    def name(self) -> int | str:
-        """What the trial is called in reports: its number, and the seed where it has one."""
-        return self.trial if self.seed is None else f"{self.trial} seed {self.seed}"
+    def method(self) -> str:
+        """Name of the config file, without its suffix."""
+        return self.record["method"]
 
     @property
     def finished(self) -> bool:
@@ -53,12 +49,19 @@ class Job:
 
     @property
     def result(self) -> dict:
-        """The figures of a finished trial.
-
-        Raises:
-            InputError: The file is not readable.
-        """
+        """The figures of a finished trial; an InputError where the file is not readable."""
         return read_json(self.folder / RESULT)
+
+    def check(self, resume: bool) -> None:
+        """As :func:`~mmosr.runs.record.check_record`, for this trial."""
+        check_record(self.folder / RECORD, self.record, resume, _OF_THE_CONFIG)
+
+    def start(self) -> None:
+        """Write config and record, unless there are those that :meth:`check` has compared."""
+        if not (self.folder / RECORD).is_file():
+            with atomic_write(self.folder / CONFIG) as path:
+                self.config.dump(path)
+            write_json(self.folder / RECORD, self.record)
 
 
 def trial_folder(out: Path, method: str, trial: int, seed: int | None) -> Path:
@@ -75,34 +78,25 @@ def trial_title(record: Mapping, folder: Path) -> str:
 
 
 def describe(
-    cfg: Config,
-    protocol: ImageProtocol,
-    method: str,
-    trial: int,
-    trained: Mapping | None = None,
+    cfg: Config, protocol: ImageProtocol, trial: int, trained: Mapping | None = None
 ) -> dict:
     """What decides the figures of a trial, and where they come from.
 
-    Args:
-        cfg: Of the trial.
-        protocol: Of the figures.
-        method: Its name.
-        trial: From 0.
-        trained: Of the checkpoint that is tested instead of training, see
-            :func:`~mmosr.benchmark.images.trained.find_trained`.
+    ``trained`` is of the checkpoint that is tested instead of training, see
+    :func:`~mmosr.benchmark.images.trained.find_trained`.
     """
     split = load_split(protocol.class_split, trial) if protocol.class_split else None
     return {
         "protocol": protocol.identifier,
         "version": protocol.version,
         "class_split": None if split is None else f"{split.identifier}, version {split.version}",
-        "method": method,
+        "method": Path(cfg.filename).stem,
         "trial": trial,
         "seed": cfg.randomness["seed"],
         "config": str(cfg.filename),
         "config_sha256": content_hash(cfg.to_dict()),
         "training_sha256": training_hash(cfg),
-        "trained": None if trained is None else dict(trained),
+        "trained": trained,
         "versions": versions("mmpretrain"),
     }
 
@@ -117,21 +111,3 @@ def trial_openness(protocol: ImageProtocol, trial: int) -> float | None:
     split = load_split(protocol.class_split, trial)
     known = len(split.known)
     return round(100 * openness(known, known, known + len(split.unknown)), 4)
-
-
-def start(job: Job, resume: bool) -> None:
-    """Write config and record of a trial, or check that those there are the same.
-
-    Raises:
-        InputError: There is a trial that is not to be resumed, or is another one.
-    """
-    if not check_start(job, resume):
-        job.folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(job.folder / CONFIG) as path:
-            job.config.dump(path)
-        write_json(job.folder / RECORD, job.record)
-
-
-def check_start(job: Job, resume: bool) -> bool:
-    """The checks of :func:`start`, without writing anything; whether there is a trial."""
-    return check_record(job.folder / RECORD, job.record, resume, _OF_THE_CONFIG)

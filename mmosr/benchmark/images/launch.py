@@ -7,12 +7,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 LOG = "log.txt"
-POLL_SECONDS = 0.5
 REPORT_SECONDS = 60
 TAIL = 1 << 14  # bytes of a log in which the last line about the progress is looked for
 # Lines such as "Iter(train) [ 40/120]  lr: 0.05  eta: 0:01:16  loss: 3.1059",
@@ -43,7 +41,8 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
         try:
             _wait(process, log, before, say)
         finally:
-            _end(process)
+            process.kill()  # where this one is stopped; a trial continues from its last checkpoint
+            process.wait()
     if process.returncode == 0:
         return None
     if process.returncode < 0:
@@ -76,22 +75,13 @@ def _read(log: Path, start: int) -> str:
 
 
 def _wait(process: subprocess.Popen, log: Path, start: int, say: Callable[[str], None]) -> None:
-    last, due = None, time.monotonic() + REPORT_SECONDS
-    while process.poll() is None:
-        time.sleep(POLL_SECONDS)
-        if time.monotonic() >= due:
-            due += REPORT_SECONDS
+    last = None
+    while True:
+        try:
+            process.wait(REPORT_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
             line = progress_line(log, start)
-            if line is not None and line != last:
+            if line not in (None, last):
                 say(line)
             last = line
-
-
-def _end(process: subprocess.Popen) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
-
 from mmosr.evaluation import ScoreHistogram
 from mmosr.evaluation.image_table import ImageTable
 from mmosr.evaluation.rejection import confusion_matrix, reject
@@ -28,16 +26,16 @@ def write_plots(
 ) -> None:
     """Write ``roc.png`` and, of every score, a histogram and a confusion matrix, each whole.
 
-    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``.
+    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``: the counts, true
+    classes in rows, unknown last.
 
     Args:
-        folder: Of the files.
         table: Of the test images.
         classes: Names of the known classes by label.
         thresholds: By score; images above are unknown.
         title: Of the trial.
     """
-    unknown = table.truth == UNKNOWN
+    unknown, names = table.truth == UNKNOWN, [*classes, UNKNOWN_NAME]
     histograms = {
         name: ScoreHistogram.from_scores(values, unknown, max_cells=None)
         for name, values in table.scores.items()
@@ -53,11 +51,5 @@ def write_plots(
         path = folder / f"confusion_{file}.png"
         rule = f"{title}: {name}, unknown above {threshold:.4g}"
         write_figure(draw_confusion_matrix(matrix, classes, rule), path)
-        write_confusion_matrix(matrix, classes, path.with_suffix(".csv"))
-
-
-def write_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], path: Path) -> None:
-    """Write the counts with their names, true classes in rows, unknown last; whole."""
-    names = [*classes, UNKNOWN_NAME]
-    rows = ([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
-    write_csv(path, rows, ["true class", *names])
+        rows = ([name, *row] for name, row in zip(names, matrix.tolist(), strict=True))
+        write_csv(path.with_suffix(".csv"), rows, ["true class", *names])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmosr.benchmark.protocol_file import ProtocolFile
 
-_FILE = ProtocolFile(Path(__file__).with_name("protocols.json"))
+PROTOCOLS = ProtocolFile(Path(__file__).with_name("protocols.json"))
 
 
 @dataclass(frozen=True)
@@ -73,29 +73,14 @@ class ImageProtocol:
     @property
     def rules(self) -> dict[str, str]:
         """The rule of every reported figure, in words."""
-        return {name: _FILE.rules[name] for name in ("all", *self.figures)}
-
-
-def image_protocol_names() -> tuple[str, ...]:
-    """Identifiers of all protocols."""
-    return _FILE.names
+        return {name: PROTOCOLS.rules[name] for name in ("all", *self.figures)}
 
 
 def load_image_protocol(name: str) -> ImageProtocol:
-    """The newest version of a protocol.
-
-    Args:
-        name: Its identifier.
-
-    Raises:
-        InputError: There is no such protocol; the message names similar ones.
-    """
-    entry = _FILE.entry(name)
-    parts = {
-        "figures": tuple(entry["figures"]),
-        "published": tuple(_published(row) for row in entry["published"]),
-    }
-    return ImageProtocol(**{**entry, **parts})
+    """The newest version of a protocol, an InputError where there is none."""
+    entry = PROTOCOLS.entry(name)
+    published = tuple(_published(row) for row in entry["published"])
+    return ImageProtocol(**{**entry, "figures": tuple(entry["figures"]), "published": published})
 
 
 def _published(row: Mapping) -> PublishedFigures:

@@ -2,72 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from mmosr.runs.files import write_text
-from mmosr.runs.record import write_json
-from mmosr.runs.tables import (
-    NOTHING,
-    code,
-    log_console,
-    markdown_table,
-    plain,
-    terminal_table,
-    write_csv,
-)
+from mmosr.benchmark.reports import source_text, versions_text, write_files
+from mmosr.runs.tables import NOTHING, code, log_console, markdown_table, plain, terminal_table
 
-from .result import ProtocolRun
-from .summary import ACCURACY, OPENNESS, SPREAD, TOP5, deviation, report_content
+from .result import ACCURACY, OPENNESS, SPREAD, TOP5, ProtocolRun, spread
 
-COLUMNS = (
-    "protocol",
-    "version",
-    "kind",
-    "method",
-    "score",
-    "network",
-    "figure",
-    "mean",
-    "std",
-    "trials",
-    "source",
-)
+COLUMNS = "protocol version kind method score network figure mean std trials source".split()
 
 
 def write_report(out: Path, run: ProtocolRun) -> list[Path]:
-    """Write ``protocol.json``, ``protocol.csv`` and ``protocol.md``, each whole.
+    """Write ``protocol.json``, ``protocol.csv`` and ``protocol.md`` into a folder, each whole.
 
-    Args:
-        out: Their folder.
-        run: What was run; methods without a finished trial are named with the reason.
+    Methods without a finished trial are named with the reason.
     """
-    content = report_content(run)
-    paths = [out / f"protocol.{kind}" for kind in ("json", "csv", "md")]
-    write_json(paths[0], content)
-    write_csv(paths[1], _csv_rows(content), COLUMNS)
-    write_text(paths[2], _markdown(content))
-    return paths
+    content = run.content()
+    return write_files(
+        out / "protocol", content, _csv_rows(content), _markdown(content), columns=COLUMNS
+    )
 
 
 def print_report(run: ProtocolRun, console: Console | None = None) -> None:
-    """Print the table, with the published results below ours.
-
-    Args:
-        run: What was run.
-        console: Default: standard output.
-    """
-    content = report_content(run)
+    """Print the table, with the published results below ours."""
+    content = run.content()
     names = _figures(content)
     table = terminal_table(
         ["method", "score or network"],
         names,
         ["trials or source"],
-        _own_rows(content),
+        _own_rows(content, names),
         title=content["title"],
         caption=f"protocol {content['protocol']}, version {content['version']}; {SPREAD}",
     )
@@ -85,125 +53,120 @@ def _split(key: str) -> tuple[str, str]:
     return score, figure
 
 
-def _csv_rows(content: Mapping) -> list[tuple]:
+def _csv_rows(content: Mapping) -> Iterator[tuple]:
     head = (content["protocol"], content["version"])
-    rows = []
     for method, part in content["methods"].items():
-        for key, value in part["figures"].items():
+        figures, openness = part["figures"], _known(part[OPENNESS])
+        if openness:
+            figures = {**figures, OPENNESS: spread(openness)}
+        for key, found in figures.items():
             score, figure = _split(key)
-            count = len(value["trials"])
-            own = (score, "", figure, value["mean"], value["std"], count, part["config"])
-            rows.append((*head, "run", method, *own))
-        values = [value for value in part[OPENNESS].values() if value is not None]
-        if values:
-            own = ("", "", OPENNESS, np.mean(values), deviation(values), len(values))
-            rows.append((*head, "run", method, *own, part["config"]))
+            values = (found["mean"], found["std"], len(found["trials"]))
+            yield (*head, "run", method, score, "", figure, *values, part["config"])
     for row in content["published"]:
-        for figure, (mean, std) in row["figures"].items():
-            note = row["source"] + (f" ({row['note']})" if row["note"] else "")
-            own = ("", row["network"], figure, mean, std, "", note)
-            rows.append((*head, "published", row["method"], *own))
-    return rows
+        source = source_text(row["source"], row["note"])
+        for figure, values in row["figures"].items():
+            own = ("", row["network"], figure, *values, "", source)
+            yield (*head, "published", row["method"], *own)
 
 
 def _figures(content: Mapping) -> list[str]:
     """Figures of a table of ours: the protocol's, and the top-5 accuracy where there is one."""
     names = content["figures"]
-    return [*names, TOP5] if TOP5 in content["rules"] and TOP5 not in names else list(names)
+    return [*names, TOP5] if TOP5 in content["rules"] and TOP5 not in names else names
 
 
-def _own_rows(content: Mapping) -> list[tuple[str, ...]]:
-    rows, names = [], _figures(content)
+def _own_rows(content: Mapping, names: Sequence[str]) -> list[tuple[str, ...]]:
+    rows = []
     for method, part in content["methods"].items():
         figures = part["figures"]
         scores = dict.fromkeys(score for score, _ in map(_split, figures) if score)
         trials = ", ".join(map(str, part["trials"])) or NOTHING
         for score in scores or [NOTHING]:
-            cells = []
-            for name in names:
-                value = figures.get(name if name.startswith(ACCURACY) else f"{score}/{name}")
-                cells.append(_cell(value["mean"], value["std"]) if value else NOTHING)
+            keys = [name if name.startswith(ACCURACY) else f"{score}/{name}" for name in names]
+            values = [figures.get(key, {}) for key in keys]
+            cells = [_cell(value.get("mean"), value.get("std")) for value in values]
             rows.append((method, score, *cells, trials))
     return rows
 
 
 def _published_rows(content: Mapping, names: Sequence[str]) -> list[tuple[str, ...]]:
-    rows = []
-    for row in content["published"]:
-        cells = [
-            _cell(*row["figures"][name]) if name in row["figures"] else NOTHING for name in names
-        ]
-        note = row["source"] + (f" ({row['note']})" if row["note"] else "")
-        rows.append((row["method"], row["network"] or NOTHING, *cells, note))
-    return rows
+    return [
+        (
+            row["method"],
+            row["network"] or NOTHING,
+            *(_cell(*row["figures"].get(name, (None, None))) for name in names),
+            source_text(row["source"], row["note"]),
+        )
+        for row in content["published"]
+    ]
 
 
-def _cell(mean: float, std: float | None) -> str:
+def _cell(mean: float | None, std: float | None) -> str:
+    if mean is None:
+        return NOTHING
     return f"{mean:.2f}" + ("" if std is None else f" ± {std:.2f}")
 
 
-def _markdown(content: Mapping) -> str:
-    figures = list(content["figures"])
-    versions_ = ", ".join(f"{plain(name)} {plain(v)}" for name, v in content["versions"].items())
-    lines = [
-        f"# {plain(content['title'])}",
-        "",
+def _known(openness: Mapping[str, float | None]) -> dict[str, float]:
+    """Of the trials that have an openness."""
+    return {trial: value for trial, value in openness.items() if value is not None}
+
+
+def _markdown(content: Mapping) -> Iterator[str]:
+    names = _figures(content)
+    yield f"# {plain(content['title'])}"
+    yield ""
+    yield (
         f"Protocol {code(content['protocol'])}, version {content['version']} "
         f"({plain(content['source'])}). Known: {plain(content['known'])}; unknown: "
-        f"{plain(content['unknown'])}. Figures in percent; {SPREAD}.",
-        "",
-        *_table(["method", "score", *_figures(content), "trials"], _own_rows(content)),
-        "",
-        *_openness(content),
-        *_hashes(content),
-        f"- versions: {versions_}",
-    ]
+        f"{plain(content['unknown'])}. Figures in percent; {SPREAD}."
+    )
+    yield ""
+    yield from _table(["method", "score", *names, "trials"], _own_rows(content, names))
+    yield ""
+    yield from _openness(content)
+    for method, part in content["methods"].items():
+        yield from _origins(method, part)
+    yield f"- versions: {versions_text(content['versions'])}"
     if content["published"]:
-        rows = _published_rows(content, figures)
-        lines += ["", "Published by others, not run here:", ""]
-        lines += _table(["method", "network", *figures, "source"], rows)
-    rules = [f"- {plain(name)}: {plain(rule)}" for name, rule in content["rules"].items()]
-    return "\n".join([*lines, "", *rules, ""])
+        yield from ("", "Published by others, not run here:", "")
+        names = content["figures"]
+        yield from _table(["method", "network", *names, "source"], _published_rows(content, names))
+    yield ""
+    for name, rule in content["rules"].items():
+        yield f"- {plain(name)}: {plain(rule)}"
 
 
 def _openness(content: Mapping) -> list[str]:
     """The openness of the trials, one line where there is one."""
-    found = {
-        trial: value
-        for part in content["methods"].values()
-        for trial, value in part[OPENNESS].items()
-        if value is not None
-    }
+    found: dict[str, float] = {}
+    for part in content["methods"].values():
+        found |= _known(part[OPENNESS])
+    texts = [f"trial {trial}: {value:.2f} %" for trial, value in found.items()]
     if len(set(found.values())) == 1:
-        return [f"- openness {next(iter(found.values())):.2f} %"]
-    if found:
-        values = ", ".join(f"trial {trial}: {value:.2f} %" for trial, value in found.items())
-        return [f"- openness {values}"]
-    return []
+        texts = [f"{next(iter(found.values())):.2f} %"]
+    return [f"- openness {', '.join(texts)}"] if texts else []
 
 
-def _hashes(content: Mapping) -> list[str]:
-    """Where each method's figures come from, and what is missing."""
-    lines = []
-    for method, part in content["methods"].items():
-        if part["trials"]:
-            sums = ", ".join(
-                f"{trial}: {code(part['config_sha256'][trial][:12])} / "
-                f"{code(part['checkpoint_sha256'][trial][:12])}"
-                for trial in part["config_sha256"]
-            )
-            lines.append(
-                f"- {plain(method)}: {code(part['config'])}; SHA-256 of config and checkpoint by "
-                f"trial {sums}"
-            )
-        for trial, source in part["trained"].items():
-            lines.append(
-                f"- {plain(method)}, trial {trial}: not trained here; checkpoint "
-                f"{code(source['checkpoint'])} of protocol {code(source['protocol'])}"
-            )
-        for trial, reason in part["failed"].items():
-            lines.append(f"- {plain(method)}, trial {trial} **failed**: {plain(reason)}")
-    return lines
+def _origins(method: str, part: Mapping) -> Iterator[str]:
+    """Where the figures of a method come from, and what is missing."""
+    if part["trials"]:
+        sums = ", ".join(
+            f"{trial}: {code(config[:12])} / {code(part['checkpoint_sha256'][trial][:12])}"
+            for trial, config in part["config_sha256"].items()
+        )
+        yield (
+            f"- {plain(method)}: {code(part['config'])}; SHA-256 of config and checkpoint by "
+            f"trial {sums}"
+        )
+    for trial, source in part["trained"].items():
+        yield (
+            f"- {plain(method)}, trial {trial}: not trained here; checkpoint "
+            f"{code(source['checkpoint'])} of protocol {code(source['protocol'])}"
+        )
+    for trial, reason in part["failed"].items():
+        yield f"- {plain(method)}, trial {trial} **failed**: {plain(reason)}"
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import os
 import time
@@ -11,24 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.hooks import EMAHook
 from mmengine.registry import MODELS
 
 from mmosr.config.loading import set_scope
-from mmosr.config.lookup import find_hook
 from mmosr.engine import check_optimizer
-from mmosr.engine.fit import CLASSIFIER
-from mmosr.scored_model import ScoredModel
+from mmosr.engine.fit_hook import check_averaging
 from mmosr.utils import InputError
 
 from .config import UnfitDataError, method_config, trial_config
 from .data import describe_data
-from .job import Job, check_start, describe, start, trial_folder
+from .job import Job, describe, trial_folder
 from .launch import LOG, launch
 from .protocols import ImageProtocol, load_image_protocol
 from .report import write_report
 from .result import ProtocolRun
 from .trained import check_data_of, find_trained
+
+_say = functools.partial(print, flush=True)
 
 
 def run_protocol(
@@ -74,21 +74,21 @@ def run_protocol(
             ``trained`` lacks one.
     """
     protocol = load_image_protocol(name)
-    trials = list(range(protocol.trials)) if trials is None else list(trials)
-    seeds = list(dict.fromkeys(seeds or []))
+    trials = list(range(protocol.trials) if trials is None else trials)
     _check_seeds(protocol, trials, seeds)
+    _check_names(methods)
     out = Path(out).expanduser()
+    jobs = []
     try:
-        jobs = []
-        for path in _distinct(methods):
+        for path in methods:
             config = method_config(path, protocol, data, amp=amp, cfg_options=cfg_options)
-            for trial, seed in itertools.product(trials, seeds or [None]):
+            for trial, seed in itertools.product(trials, dict.fromkeys(seeds or [None])):
                 cfg = trial_config(config, protocol, trial, scores, seed)
-                jobs.append(_job(cfg, protocol, out, trial, seed, trained))
+                jobs.append(_job(cfg, protocol, trial, seed, out, trained))
         for job in jobs:
-            check_start(job, resume)
+            job.check(resume)
         for job in jobs:
-            if job.trial == trials[0] and not job.finished:
+            if job.record["trial"] == trials[0] and not job.finished:
                 check_builds(job, protocol)
     except UnfitDataError as error:
         if data is not None:
@@ -98,7 +98,7 @@ def run_protocol(
             "the data of the protocol"
         ) from error
     for job in jobs:
-        start(job, resume)
+        job.start()
     run = ProtocolRun(protocol)
     for number, job in enumerate(jobs, 1):
         _run_job(job, run, f"[{number}/{len(jobs)}] {job.method}, trial {job.name}")
@@ -133,26 +133,13 @@ def check_builds(job: Job, protocol: ImageProtocol) -> None:
         )
     if job.record["trained"] is None:
         check_optimizer(cfg, model)
-        _check_averaging(cfg, model)
+        check_averaging(cfg, model)
 
 
-def _check_averaging(cfg: Config, model: ScoredModel) -> None:
-    """Statistics are fitted in training, which cannot fit them to averaged weights."""
-    parts = list(model.fitted_parts())
-    averaging = find_hook(cfg, EMAHook)
-    if averaging is None or not parts:
-        return
-    fix = f"leave {averaging} out of the config"
-    if CLASSIFIER not in parts:
-        fix += f", or name --scores without {', '.join(parts)}"
-    raise InputError(
-        f"config {cfg.filename}: {averaging} is an EMAHook, and the statistics of "
-        f"{', '.join(parts)} cannot be fitted to averaged weights: {fix}"
-    )
-
-
-def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int]) -> None:
-    if seeds and protocol.class_split is None and list(trials) != [0]:
+def _check_seeds(
+    protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence[int] | None
+) -> None:
+    if seeds and protocol.class_split is None and trials != [0]:
         # Trial 1 of seed 0 would be trial 0 of seed 1.
         raise InputError(
             f"the trials of protocol {protocol.identifier} differ by nothing but their seed: add "
@@ -160,28 +147,26 @@ def _check_seeds(protocol: ImageProtocol, trials: Sequence[int], seeds: Sequence
         )
 
 
-def _distinct(methods: Sequence[str | os.PathLike]) -> Sequence[str | os.PathLike]:
+def _check_names(methods: Sequence[str | os.PathLike]) -> None:
     names = [Path(path).stem for path in methods]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"two configs are called {twice[0]}: rename one, results go by the name")
-    return methods
 
 
 def _job(
     cfg: Config,
     protocol: ImageProtocol,
-    out: Path,
     trial: int,
     seed: int | None,
+    out: Path,
     trained: str | os.PathLike | None,
 ) -> Job:
-    method, source = Path(cfg.filename).stem, None
+    place, source = (Path(cfg.filename).stem, trial, seed), None
     if trained is not None:
-        folder = trial_folder(Path(trained).expanduser(), method, trial, seed)
-        source = find_trained(folder, cfg)
-    record = describe(cfg, protocol, method, trial, source)
-    return Job(method, trial, cfg, record, trial_folder(out, method, trial, seed), seed)
+        source = find_trained(trial_folder(Path(trained).expanduser(), *place), cfg)
+    record = describe(cfg, protocol, trial, source)
+    name = trial if seed is None else f"{trial} seed {seed}"
+    return Job(cfg, record, trial_folder(out, *place), name)
 
 
 def _run_job(job: Job, run: ProtocolRun, title: str) -> None:
@@ -206,7 +191,3 @@ def _main_figures(result: Mapping, protocol: ImageProtocol) -> str:
     figures = result["figures"]
     names = ["accuracy/top1", *(name for name in figures if name.endswith(f"/{main}"))]
     return ", ".join(f"{name} {figures[name]:.2f}" for name in names if name in figures)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)

@@ -12,7 +12,7 @@ from mmosr.registry import SCORES
 from mmosr.runs.hashes import content_hash, file_hash
 from mmosr.runs.record import read_json, version_differences, versions
 from mmosr.scores import FittedScore
-from mmosr.scores.entries import entry_configs
+from mmosr.scores.entries import ScoreEntry, entry_configs
 from mmosr.utils import InputError
 
 from .job import CONFIG, RESULT
@@ -20,11 +20,7 @@ from .training import training_differences
 
 
 def find_trained(folder: Path, cfg: Config) -> dict[str, str]:
-    """The checkpoint of a finished trial, if its training was that of a config.
-
-    Args:
-        folder: Of the finished trial.
-        cfg: Of the trial that is to be tested.
+    """The checkpoint of the finished trial in a folder, if its training was that of a config.
 
     Returns:
         ``folder``, ``protocol``, ``checkpoint`` and ``checkpoint_sha256`` of the finished trial,
@@ -70,11 +66,7 @@ def check_checkpoint(checkpoint: Path, sha256: str) -> None:
 
 
 def data_hash(data: Mapping[str, Any]) -> str:
-    """SHA-256 of the classes, and the training and validation images of a trial.
-
-    Args:
-        data: As of :func:`~mmosr.benchmark.images.data.describe_data`.
-    """
+    """SHA-256 of the classes, and the training and validation images, of ``describe_data``."""
     return content_hash([data[key] for key in ("known_classes", "train", "val")])
 
 
@@ -82,8 +74,8 @@ def check_data_of(trained: Mapping[str, str] | None, data: Mapping[str, Any]) ->
     """Check that a trial has the known classes and images that its checkpoint was trained with.
 
     Args:
-        trained: As of :func:`find_trained`, None for a trial that is trained.
-        data: Of the trial, as of :func:`~mmosr.benchmark.images.data.describe_data`.
+        trained: From :func:`find_trained`, None for a trial that is trained.
+        data: From :func:`~mmosr.benchmark.images.data.describe_data`.
 
     Raises:
         InputError: They differ.
@@ -98,19 +90,18 @@ def check_data_of(trained: Mapping[str, str] | None, data: Mapping[str, Any]) ->
 def _check_scores(source: Config, cfg: Config, folder: Path) -> None:
     """Scores with statistics must be there with the same options."""
     SCORES.import_from_location()
-    found, asked = _scores(source), _scores(cfg)
-    for name, config in asked.items():
-        part = SCORES.module_dict.get(config["type"])
-        fitted = isinstance(part, type) and issubclass(part, FittedScore)
-        if fitted and found.get(name) != config:
+    found = _entries(source)
+    for entry in _entries(cfg):
+        part = SCORES.module_dict.get(entry.kind)
+        if isinstance(part, type) and issubclass(part, FittedScore) and entry not in found:
             raise InputError(
-                f"--trained: the checkpoint in '{folder}' has no statistics of the score '{name}' "
-                "as the config has it: leave it out of --scores, or train without --trained"
+                f"--trained: the checkpoint in '{folder}' has no statistics of the score "
+                f"'{entry.name}' as the config has it: leave it out of --scores, or train without "
+                "--trained"
             )
 
 
-def _scores(cfg: Config) -> dict[str, dict]:
-    """Configs of the scores of a model, by name."""
-    scores = entry_configs(cfg.to_dict()["model"].get("score") or ())
-    configs = [dict(type=score) if isinstance(score, str) else dict(score) for score in scores]
-    return {config.get("name", config["type"]): config for config in configs}
+def _entries(cfg: Config) -> list[ScoreEntry]:
+    return [
+        ScoreEntry.of(score) for score in entry_configs(cfg.to_dict()["model"].get("score") or ())
+    ]

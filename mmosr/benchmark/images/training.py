@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mmengine.config import Config
 
+from mmosr.config.lookup import without
 from mmosr.config.pipelines import find_test_dataset
 from mmosr.runs.hashes import content_hash
 
@@ -41,7 +41,7 @@ def training_part(cfg: Config) -> dict[str, Any]:
     part["model"] = {key: value for key, value in content["model"].items() if key != "score"}
     for key in ("train_dataloader", "val_dataloader", "fit_dataloader"):
         if key in part:
-            part[key] = _without(part[key], _CLASSES)
+            part[key] = without(part[key], _CLASSES)
     test = content["test_dataloader"]
     part["fitting"] = {
         "batch_size": test.get("batch_size"),
@@ -63,11 +63,3 @@ def training_differences(one: Config, other: Config) -> list[str]:
     )
     keys = sorted({*first, *second})
     return [key for key in keys if first.get(key) != second.get(key)]
-
-
-def _without(node: Any, keys: tuple[str, ...]) -> Any:
-    if isinstance(node, Mapping):
-        return {key: _without(value, keys) for key, value in node.items() if key not in keys}
-    if isinstance(node, (list, tuple)):
-        return [_without(value, keys) for value in node]
-    return node

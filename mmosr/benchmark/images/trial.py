@@ -37,16 +37,12 @@ THRESHOLD = "/rejection-threshold"
 WATCH_SECONDS = 0.5
 
 
-def run_trial(folder: Path) -> dict:
+def run_trial(folder: Path) -> None:
     """Train, choose the thresholds on the validation images, test, and write the figures.
 
-    Args:
-        folder: Of the trial.
-
-    Returns:
-        The content of ``result.json``: the record, ``figures`` (the metric's keys, in percent),
-        ``openness`` in percent, ``thresholds`` by score, ``data`` and the checkpoint with its
-        SHA-256. Beside it are the scores of the test images (``images.csv``) and ``plots``.
+    ``result.json`` has the record, ``figures`` (the metric's keys, in percent), ``openness`` in
+    percent, ``thresholds`` by score, ``data`` and the checkpoint with its SHA-256. Beside it are
+    the scores of the test images (``images.csv``) and ``plots``.
 
     Raises:
         InputError: The data do not fit the protocol, training left no checkpoint, or the one that
@@ -65,7 +61,14 @@ def run_trial(folder: Path) -> dict:
         checkpoint = Path(trained["checkpoint"])
         name, sha256 = trained["checkpoint"], trained["checkpoint_sha256"]
         check_checkpoint(checkpoint, sha256)
-    figures, thresholds = measure(cfg, checkpoint, folder, protocol.num_known)
+    validated = evaluate(cfg, checkpoint, "val", folder)
+    thresholds = {
+        name.removesuffix(THRESHOLD): value
+        for name, value in validated.items()
+        if name.endswith(THRESHOLD)
+    }
+    options = dict(thresholds=thresholds, topk=[1, 5] if protocol.num_known > 5 else [1])
+    figures = evaluate(cfg, checkpoint, "test", folder, out_file=str(folder / IMAGES), **options)
     result = {
         **record,
         "figures": figures,
@@ -79,32 +82,6 @@ def run_trial(folder: Path) -> dict:
     table = read_image_table(folder / IMAGES)
     write_plots(folder / PLOTS, table, data["known_classes"], thresholds, title)
     write_json(folder / RESULT, result)
-    return result
-
-
-def measure(
-    cfg: Config, checkpoint: Path, folder: Path, classes: int
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Figures of the test, at thresholds from the validation.
-
-    Args:
-        cfg: Of the trial.
-        checkpoint: With the statistics of the scores.
-        folder: Of the trial, for the scores of the test images.
-        classes: Known classes; more than five have a top-5 accuracy.
-
-    Returns:
-        The metric's figures of the test, and the threshold of each score.
-    """
-    validated = evaluate(cfg, checkpoint, "val", folder)
-    thresholds = {
-        name.removesuffix(THRESHOLD): value
-        for name, value in validated.items()
-        if name.endswith(THRESHOLD)
-    }
-    topk, table = [1, 5] if classes > 5 else [1], str(folder / IMAGES)
-    options = dict(thresholds=thresholds, topk=topk, out_file=table)
-    return evaluate(cfg, checkpoint, "test", folder, **options), thresholds
 
 
 def train(cfg: Config, work_dir: Path) -> Path:

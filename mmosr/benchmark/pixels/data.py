@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,16 @@ from torch.utils.data import Dataset
 from mmosr.apis import Loaded
 from mmosr.apis.image_loading import check_image
 from mmosr.config.checks import check_data
-from mmosr.config.loading import load_config
+from mmosr.config.definitions import read_definition
+from mmosr.config.lookup import without
 from mmosr.config.pipelines import labelled_pipeline
 from mmosr.datasets.fishyscapes import add_overlay, with_overlays
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.utils import InputError
-from mmosr.utils.resources import resource
 from mmosr.visualization.pictures import read_image
 
 from .protocols import Protocol, custom_protocol, load_protocol
 
-DEFINITIONS = resource("configs", "_base_", "benchmarks")
 OWN_TEST_DATA = "test"
 
 
@@ -61,12 +60,11 @@ def find_benchmarks(names: Sequence[str], loaded: Loaded) -> list[Benchmark]:
     if not benchmarks:
         raise InputError("no data set to test on: name some with --datasets")
     found = [benchmark.name for benchmark in benchmarks]
-    for name in found:
-        if found.count(name) > 1:
-            raise InputError(
-                f"two data sets are called '{name}', which names their results: rename a file, or "
-                "name the data set once"
-            )
+    if twice := [name for name in found if found.count(name) > 1]:
+        raise InputError(
+            f"two data sets are called '{twice[0]}', which names their results: rename a file, or "
+            "name the data set once"
+        )
     return benchmarks
 
 
@@ -75,23 +73,12 @@ def _own_test_data(loaded: Loaded) -> Benchmark:
         raise InputError(
             "the config has no test_dataloader.dataset: name data sets with --datasets"
         )
-    source = loaded.config_file
-    protocol = custom_protocol(f"test data of {Path(source).name}", source)
-    return Benchmark(OWN_TEST_DATA, protocol, _plain(loaded.test_data))
+    protocol = custom_protocol(f"test data of {Path(loaded.config_file).name}", loaded.config_file)
+    return Benchmark(OWN_TEST_DATA, protocol, without(loaded.test_data, ["pipeline"]))
 
 
 def _read(name: str) -> Benchmark:
-    is_path = name.endswith(".py") or os.sep in name
-    path = Path(name) if is_path else DEFINITIONS / f"{name}.py"
-    if not path.is_file():
-        known = sorted(file.stem for file in DEFINITIONS.glob("*.py"))
-        raise InputError(
-            f"no data set '{name}': choose from {', '.join([OWN_TEST_DATA, *known])}, or give the "
-            "path of a file that defines one"
-        )
-    benchmark = load_config(path).get("benchmark")
-    if not isinstance(benchmark, Mapping) or "type" not in (benchmark.get("dataset") or {}):
-        raise InputError(f"'{path}' has no benchmark = dict(protocol=..., dataset=dict(type=...))")
+    path, benchmark = read_definition(name, [OWN_TEST_DATA])
     unknown = sorted(benchmark.keys() - {"protocol", "dataset", "components"})
     if unknown or ("protocol" in benchmark and "components" in benchmark):
         what = ", ".join(unknown) or "components beside a protocol, which has its own"
@@ -99,30 +86,18 @@ def _read(name: str) -> Benchmark:
             f"'{path}': {what} means nothing in a benchmark; it has protocol and dataset, or "
             "dataset and components=dict(predicted=..., true=...)"
         )
-    return Benchmark(path.stem, _protocol(benchmark, path), _plain(benchmark["dataset"]))
-
-
-def _protocol(benchmark: Mapping, path: Path) -> Protocol:
     if "protocol" in benchmark:
-        return load_protocol(benchmark["protocol"])
-    sizes = benchmark.get("components")
-    try:
-        sizes = ComponentSizes(**sizes) if sizes else None
-    except TypeError:
-        raise InputError(
-            f"'{path}': components is dict(predicted=..., true=...), the smallest pixel counts"
-        ) from None
-    return custom_protocol(path.stem, str(path), sizes)
-
-
-def _plain(config: Mapping) -> dict:
-    """A copy of a data set's config without pipelines, also of the data sets that it wraps."""
-    config = {key: copy.deepcopy(value) for key, value in config.items() if key != "pipeline"}
-    if "dataset" in config:
-        config["dataset"] = _plain(config["dataset"])
-    if "datasets" in config:
-        config["datasets"] = [_plain(part) for part in config["datasets"]]
-    return config
+        protocol = load_protocol(benchmark["protocol"])
+    else:
+        sizes = benchmark.get("components")
+        try:
+            sizes = ComponentSizes(**sizes) if sizes else None
+        except TypeError:
+            raise InputError(
+                f"'{path}': components is dict(predicted=..., true=...), the smallest pixel counts"
+            ) from None
+        protocol = custom_protocol(path.stem, str(path), sizes)
+    return Benchmark(path.stem, protocol, without(benchmark["dataset"], ["pipeline"]))
 
 
 class BenchmarkData(Dataset):
@@ -146,7 +121,13 @@ class BenchmarkData(Dataset):
         loaded.set_scope()
         what = f"data set '{self.name}'"
         check_data({what: self.config}, [what])
-        self._dataset = self._build(what)
+        try:
+            self._dataset = DATASETS.build(copy.deepcopy(self.config))
+            self._dataset.full_init()
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from error
+        except FileNotFoundError as error:
+            raise InputError(f"{what} is not there: {error}; see docs/data.md") from error
         self._steps = Compose(with_overlays(labelled_pipeline(loaded.steps)))
         # One whole pass over the file names, which are few bytes each.
         infos = map(self._dataset.get_data_info, range(len(self._dataset)))
@@ -154,25 +135,16 @@ class BenchmarkData(Dataset):
         if not self.images:
             raise InputError(f"{what} holds no image: check its data_root in docs/data.md")
 
-    def _build(self, what: str) -> Dataset:
-        try:
-            dataset = DATASETS.build(copy.deepcopy(self.config))
-            dataset.full_init()
-        except InputError as error:
-            raise InputError(f"{what}: {error}") from error
-        except FileNotFoundError as error:
-            raise InputError(f"{what} is not there: {error}; see docs/data.md") from error
-        return dataset
-
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the known classes, by label."""
         return tuple(self._dataset.metainfo.get("classes") or ())
 
-    def shares_classes(self, classes: Sequence[str] | None) -> bool:
-        """Whether the known classes are those of a model, so that mIoU means something."""
+    def num_classes(self, classes: Sequence[str] | None) -> int | None:
+        """Number of known classes; None where they are not a model's: mIoU has no meaning."""
         anomaly_only = self._dataset.metainfo.get("anomaly_only", False)
-        return not anomaly_only and bool(classes) and self.classes == tuple(classes)
+        same = not anomaly_only and bool(classes) and self.classes == tuple(classes)
+        return len(self.classes) if same else None
 
     def picture(self, index: int) -> np.ndarray:
         """An image as it is tested, (H, W, 3) RGB, for people.

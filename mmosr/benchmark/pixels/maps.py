@@ -43,12 +43,14 @@ class MapFolder:
     """
 
     def __init__(self, root: Path, images: Sequence[str], scores: Sequence[str]) -> None:
-        self.root, self.scores = root, tuple(scores)
-        self._images = images
+        self.root, self.scores, self._images = root, scores, images
 
     def _path(self, index: int, kind: str) -> Path:
         # The number keeps images of one name in different folders apart.
         return self.root / f"{index:06d}_{Path(self._images[index]).stem}_{kind}.npy"
+
+    def _paths(self, index: int) -> list[Path]:
+        return [self._path(index, kind) for kind in ("label", *map("score_{}".format, self.scores))]
 
     def write(self, index: int, label: np.ndarray, scores: Mapping[str, np.ndarray]) -> None:
         """Write the maps of an image, each whole: (H, W) uint8 labels and float32 scores."""
@@ -59,9 +61,7 @@ class MapFolder:
 
     def has(self, index: int) -> bool:
         """Whether all maps of an image are there."""
-        return self._path(index, "label").exists() and all(
-            self._path(index, f"score_{name}").exists() for name in self.scores
-        )
+        return all(path.exists() for path in self._paths(index))
 
     def score(self, index: int, name: str) -> np.ndarray:
         """A score map, read when it is used."""
@@ -73,9 +73,8 @@ class MapFolder:
 
     def remove(self, index: int) -> None:
         """Remove the maps of an image."""
-        self._path(index, "label").unlink(missing_ok=True)
-        for name in self.scores:
-            self._path(index, f"score_{name}").unlink(missing_ok=True)
+        for path in self._paths(index):
+            path.unlink(missing_ok=True)
 
     def keep_only(self, indices: Collection[int]) -> None:
         """Remove the maps of all other images, those of earlier runs too."""

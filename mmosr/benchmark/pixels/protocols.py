@@ -12,7 +12,7 @@ from pathlib import Path
 from mmosr.benchmark.protocol_file import ProtocolFile
 from mmosr.evaluation.components import ComponentSizes
 
-_FILE = ProtocolFile(Path(__file__).with_name("protocols.json"))
+PROTOCOLS = ProtocolFile(Path(__file__).with_name("protocols.json"))
 _BY_LABELS = "as the labels of the data set say"
 
 
@@ -72,43 +72,22 @@ class Protocol:
     @property
     def rules(self) -> dict[str, str]:
         """The rule of every figure in words; those of components only where they are counted."""
-        rules = dict(_FILE.rules["pixel"])
+        rules = dict(PROTOCOLS.rules["pixel"])
         if self.components is not None:
-            rules |= _FILE.rules["components"]
+            rules |= PROTOCOLS.rules["components"]
         return rules
 
 
-def protocol_names() -> tuple[str, ...]:
-    """Identifiers of all protocols."""
-    return _FILE.names
-
-
 def load_protocol(name: str) -> Protocol:
-    """The newest version of a protocol.
-
-    Args:
-        name: Its identifier.
-
-    Raises:
-        InputError: There is no such protocol; the message names similar ones.
-    """
-    entry = _FILE.entry(name)
-    sizes = entry["components"]
-    parts = {
-        "components": ComponentSizes(**sizes) if sizes else None,
-        "published": tuple(Published(**row) for row in entry["published"]),
-    }
-    return Protocol(**{**entry, **parts})
+    """The newest version of a protocol, an InputError where there is none."""
+    entry = PROTOCOLS.entry(name)
+    sizes, published = entry["components"], tuple(Published(**row) for row in entry["published"])
+    components = ComponentSizes(**sizes) if sizes else None
+    return Protocol(**{**entry, "components": components, "published": published})
 
 
 def custom_protocol(
     title: str, source: str = "", components: ComponentSizes | None = None
 ) -> Protocol:
-    """The protocol of the user's own data, for which nothing is published.
-
-    Args:
-        title: Of the data set.
-        source: Where it is defined, such as a config file.
-        components: Smallest components that count; None without component figures.
-    """
+    """The protocol of the user's own data, defined in ``source``; nothing is published for it."""
     return Protocol("custom", 0, title, source, components)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmosr.benchmark.reports import write_files
 from mmosr.evaluation.curves import bounds
 from mmosr.evaluation.histogram import ScoreHistogram
-from mmosr.runs.files import write_text
-from mmosr.runs.record import write_json
 from mmosr.runs.tables import write_csv
 from mmosr.visualization import (
     draw_frames,
@@ -45,22 +44,22 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
     Args:
         out: Folder of the report.
         results: One for each data set.
-        run: What decides the results, see :func:`mmosr.benchmark.pixels.record.describe`.
+        run: The content of ``run.json``: what decides the results.
 
     Returns:
         The files, those of the whole run first.
     """
-    out = Path(out)
     pictures = {result.name: _draw(out / result.name, result) for result in results}
-    linked = {
-        name: {title: path.relative_to(out).as_posix() for title, path in drawn.items()}
-        for name, drawn in pictures.items()
-    }
-    written = [out / f"benchmark.{kind}" for kind in ("json", "csv", "md")]
-    report = to_json(results, run)
-    write_json(written[0], report)
-    write_csv(written[1], _csv_rows(report), line_end="\n")
-    write_text(written[2], markdown(results, run, linked))
+    report = _strict(
+        {
+            "format": FORMAT,
+            "units": f"figures in percent, {THRESHOLD} in units of the score",
+            "run": run,
+            "datasets": [_dataset(result) for result in results],
+        }
+    )
+    lines = markdown(results, run, pictures)
+    written = write_files(out / "benchmark", report, _csv_rows(report), lines, line_end="\n")
     for result in results:
         path = out / result.name / "per_image.csv"
         rows = (
@@ -68,20 +67,9 @@ def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> l
             for row in result.per_image
         )
         columns = ("image", "score", "known", "unknown", *PIXEL_FIGURES)
-        write_csv(path, map(_strict, rows), columns, line_end="\n")
-        written += path, *pictures[result.name].values()
+        written.append(write_csv(path, map(_strict, rows), columns, line_end="\n"))
+        written += pictures[result.name].values()
     return written
-
-
-def to_json(results: Sequence[DatasetResult], run: Mapping) -> dict:
-    """The content of ``benchmark.json``: all that is known about a run, in plain types."""
-    report = {
-        "format": FORMAT,
-        "units": f"figures in percent, {THRESHOLD} in units of the score",
-        "run": run,
-        "datasets": [_dataset(result) for result in results],
-    }
-    return _strict(report)
 
 
 def _dataset(result: DatasetResult) -> dict:
@@ -91,26 +79,21 @@ def _dataset(result: DatasetResult) -> dict:
         "name": result.name,
         "protocol": {**protocol, "rules": result.protocol.rules},
         "images": result.images,
-        "pixels": {
-            "known": result.known,
-            "unknown": result.unknown,
-            "ignored": result.ignored,
-        },
+        "pixels": {"known": result.known, "unknown": result.unknown, "ignored": result.ignored},
         "closed_set": result.closed_set,
         "scores": {
             score: {
                 "figures": in_percent(figures),
-                "bounds": _bounds(result.histograms[score]),
+                "bounds": {
+                    name: [100 * limit for limit in limits]
+                    for name, limits in bounds(result.histograms[score]).items()
+                },
                 "histogram_bits": result.histograms[score].bits,
             }
             for score, figures in result.figures.items()
         },
         "published": published,
     }
-
-
-def _bounds(histogram: ScoreHistogram) -> dict[str, list[float]]:
-    return {name: [100 * low, 100 * high] for name, (low, high) in bounds(histogram).items()}
 
 
 def _strict(value: object) -> object:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from mmengine.dist import is_main_process
 
 from mmosr.apis import AnomalyInferencer, Loaded
+from mmosr.runs.hashes import content_hash
 from mmosr.runs.ranks import FailureNote, from_first, together
+from mmosr.runs.record import check_record, differences, versions, write_json
+from mmosr.utils import InputError
 
 from .data import OWN_TEST_DATA, BenchmarkData, find_benchmarks
 from .dataset_run import DatasetRun
-from .passes import Predictor
-from .record import check_same, describe, start_record
 from .report import write_report
 from .result import DatasetResult
+
+RECORD = "run.json"
 
 
 def run_benchmark(
@@ -54,14 +57,11 @@ def run_benchmark(
     out = Path(out).expanduser()
     data = together(lambda: [BenchmarkData(b, loaded) for b in find_benchmarks(datasets, loaded)])
     note = FailureNote(out)
-    run = together(lambda: describe(loaded, data))
-    first = from_first(lambda: start_record(out, run, resume))
-    together(lambda: check_same(first, run))
-
-    runs = [_dataset_run(loaded, part, out / part.name, note, keep_maps) for part in data]
+    record = _start_record(out, loaded, data, resume)
+    runs = [DatasetRun(loaded, part, out / part.name, note, keep_maps) for part in data]
     with _repeatable():
         results = [part.run() for part in runs]
-    written = from_first(lambda: write_report(out, results, run))
+    written = from_first(lambda: write_report(out, results, record))
     if not is_main_process():
         return [], []
     for part in runs:
@@ -69,22 +69,50 @@ def run_benchmark(
     return results, written
 
 
-def _dataset_run(
-    loaded: Loaded, data: BenchmarkData, folder: Path, note: FailureNote, keep_maps: bool
-) -> DatasetRun:
-    closed_set = data.shares_classes(loaded.classes)
-    predictor = Predictor(loaded.model, data, loaded.batch_size, loaded.workers, closed_set)
-    classes = len(data.classes) if closed_set else None
-    names = list(loaded.model.score_names)
-    return DatasetRun(data, predictor, names, classes, folder, note, keep_maps)
+def _start_record(out: Path, loaded: Loaded, data: Sequence[BenchmarkData], resume: bool) -> dict:
+    """Write what decides the results, or check that the run in the folder is the same one."""
+    run = together(lambda: _describe(loaded, data))
+    first = from_first(lambda: run)
+    together(lambda: _start(out / RECORD, run, first, resume))
+    return run
+
+
+def _describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
+    return {
+        **loaded.identity(with_scores=False),
+        "scores": list(loaded.model.score_names),
+        "batch_size": loaded.batch_size,  # the last digits of a map may depend on its neighbours
+        "datasets": {part.name: _dataset(part) for part in data},
+        "versions": versions("mmseg"),
+    }
+
+
+def _dataset(data: BenchmarkData) -> dict:
+    # Images by their names below the folder that they share, as a list has them.
+    root = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in data.images])
+    names = [os.path.relpath(path, root) for path in data.images]
+    return {
+        "protocol": data.protocol.identifier,
+        "version": data.protocol.version,
+        "config_sha256": content_hash(data.config),
+        "images": len(names),
+        "images_sha256": content_hash(names),
+    }
+
+
+def _start(path: Path, run: Mapping, first: Mapping, resume: bool) -> None:
+    if differing := differences(first, run):
+        raise InputError(
+            f"this process has another {', '.join(differing)} than the first one: all machines "
+            "need the same files"
+        )
+    if is_main_process() and not check_record(path, run, resume):
+        write_json(path, run)
 
 
 def _repeatable():
     """The same digits in every run on one machine: algorithms are not chosen by their speed."""
     flags = torch.backends.cudnn
     return flags.flags(
-        enabled=flags.enabled,
-        benchmark=False,
-        deterministic=True,
-        allow_tf32=flags.allow_tf32,
+        enabled=flags.enabled, benchmark=False, deterministic=True, allow_tf32=flags.allow_tf32
     )

@@ -39,13 +39,6 @@ class ImageRow:
     unknown: int
     figures: dict[str, dict[str, float]]
 
-    @classmethod
-    def of(cls, index: int, counts: Counts) -> ImageRow:
-        """The figures of an image from its counts."""
-        first = next(iter(counts.histograms.values()))
-        by_score = {name: figures(part) for name, part in counts.histograms.items()}
-        return cls(index, first.num_known, first.num_unknown, by_score)
-
 
 @dataclass(frozen=True)
 class Part:
@@ -67,12 +60,11 @@ class Part:
             InputError: An image is in two of them.
         """
         rows = sorted((row for part in parts for row in part.rows), key=lambda row: row.index)
-        for one, other in zip(rows, rows[1:], strict=False):
-            if one.index == other.index:
-                raise InputError(
-                    "two runs wrote to this output folder at the same time, and images were "
-                    "counted twice: choose another --out"
-                )
+        if len({row.index for row in rows}) < len(rows):
+            raise InputError(
+                "two runs wrote to this output folder at the same time, and images were "
+                "counted twice: choose another --out"
+            )
         return cls(Counts.total([part.counts for part in parts]), tuple(rows))
 
     def save(self, path: Path) -> None:
@@ -157,13 +149,10 @@ def images_done(folder: Path) -> set[int]:
 
 
 class PartWriter:
-    """Collects the counts of one process and keeps them in a file of its own.
+    """Collects the counts of one process and keeps them in a file of its own in a folder.
 
     The file is written after an image, but not so often that writing takes more than about 5 % of
     the time; in a block, also when it is left, whatever ends it.
-
-    Args:
-        folder: Of the part files of a data set.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -180,7 +169,9 @@ class PartWriter:
 
     def add(self, index: int, counts: Counts) -> ImageRow:
         """Count one image and return its figures."""
-        row = ImageRow.of(index, counts)
+        first = next(iter(counts.histograms.values()))
+        by_score = {name: figures(part) for name, part in counts.histograms.items()}
+        row = ImageRow(index, first.num_known, first.num_unknown, by_score)
         # Built first and set at once: a signal in between finds the old part, whole.
         if self.part is None:
             self.part = Part(counts, (row,))

@@ -1,17 +1,31 @@
-"""Tables of a benchmark, for people: how figures are written, and GitHub markdown.
+"""Tables of a benchmark, for people: how figures are written, the terminal, GitHub markdown.
 
 Figures are rounded here and nowhere else.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote
 
+from rich.console import Console
+from rich.markup import escape
+
+from mmosr.benchmark.reports import source_text, versions_text
 from mmosr.evaluation.curves import bounds
-from mmosr.evaluation.histogram import MAX_BITS
-from mmosr.runs.tables import NOTHING, code, markdown_table, plain
+from mmosr.evaluation.histogram import MAX_BITS, ScoreHistogram
+from mmosr.runs.tables import (
+    NOTHING,
+    code,
+    log_console,
+    markdown_table,
+    plain,
+    share,
+    terminal_table,
+)
 
 from .protocols import Protocol, Published
 from .result import DatasetResult
@@ -39,14 +53,14 @@ def in_percent(figures: Mapping[str, float]) -> dict[str, float]:
     return {name: x if name == THRESHOLD else 100 * x for name, x in figures.items()}
 
 
-def format_figure(name: str, value: float | None) -> str:
+def _text(name: str, value: float | None) -> str:
     """A figure in percent with two decimals, the threshold with five digits, or a dash."""
     if value is None or math.isnan(value):
         return NOTHING
     return f"{value:.5g}" if name == THRESHOLD else f"{value:.2f}"
 
 
-def figure_names(result: DatasetResult) -> list[str]:
+def _figure_names(result: DatasetResult) -> list[str]:
     """Figures of a data set, in the order of the tables."""
     found = {name for figures in result.figures.values() for name in figures}
     return [name for name in FIGURES if name in found]
@@ -57,42 +71,40 @@ def best_scores(result: DatasetResult, name: str) -> set[str]:
 
     Empty when fewer than two scores have the figure, or when it has no direction.
     """
-    values = {score: in_percent(figures).get(name) for score, figures in result.figures.items()}
-    values = {s: round(x, 2) for s, x in values.items() if x is not None and not math.isnan(x)}
+    found = {s: in_percent(x).get(name, math.nan) for s, x in result.figures.items()}
+    values = {score: round(x, 2) for score, x in found.items() if not math.isnan(x)}
     if len(values) < 2 or not FIGURES[name]:
         return set()
     best = max(FIGURES[name] * x for x in values.values())
     return {score for score, x in values.items() if FIGURES[name] * x == best}
 
 
-def table_cells(result: DatasetResult) -> dict[str, list[tuple[str, bool]]]:
-    """By score, text and whether it is the best, for each of :func:`figure_names`."""
-    names = figure_names(result)
-    best = {name: best_scores(result, name) for name in names}
-    return {
-        score: [
-            (format_figure(name, in_percent(figures).get(name)), score in best[name])
-            for name in names
-        ]
-        for score, figures in result.figures.items()
-    }
+def _cells(result: DatasetResult, bold: str) -> dict[str, list[str]]:
+    """By score the cells of :func:`_figure_names`; ``bold`` is the format of the best ones."""
+    cells: dict[str, list[str]] = {score: [] for score in result.figures}
+    for name in _figure_names(result):
+        best = best_scores(result, name)
+        for score, figures in result.figures.items():
+            text = _text(name, in_percent(figures).get(name))
+            cells[score].append(bold.format(text) if score in best else text)
+    return cells
 
 
-def heading(name: str) -> str:
+def _heading(name: str) -> str:
     """Name of a figure with an arrow to where it is better."""
     return name + _ARROWS[FIGURES[name]]
 
 
-def amounts(result: DatasetResult) -> str:
+def _amounts(result: DatasetResult) -> str:
     """How many images and pixels a data set has, and of which kind."""
-
-    def counted(number: int, of: int) -> str:
-        return f"{number:,} ({100 * number / of:.3g} %)" if of else f"{number:,}"
-
-    pixels, both = result.known + result.unknown + result.ignored, result.known + result.unknown
+    both = result.known + result.unknown
+    unknown, known = (
+        f"{number:,} ({share(number, both)})" if both else f"{number:,}"
+        for number in (result.unknown, result.known)
+    )
     return (
-        f"{result.images:,} images, {pixels:,} pixels: {result.ignored:,} ignored; of the others "
-        f"{counted(result.unknown, both)} unknown, {counted(result.known, both)} known."
+        f"{result.images:,} images, {both + result.ignored:,} pixels: {result.ignored:,} ignored; "
+        f"of the others {unknown} unknown, {known} known."
     )
 
 
@@ -102,63 +114,98 @@ def undefined(result: DatasetResult) -> str | None:
     return f"no {' and no '.join(missing)} pixels" if missing else None
 
 
+def print_tables(results: Sequence[DatasetResult], console: Console | None = None) -> None:
+    """Print a table for each data set, with the published results below ours."""
+    console = console or log_console()
+    for result in results:
+        names, protocol = _figure_names(result), result.protocol
+        what = f"protocol {protocol.identifier}, version {protocol.version}"
+        table = terminal_table(
+            ["score"],
+            [_heading(name).replace(" ", "\n") for name in names],
+            title=f"{result.name}: {protocol.title}",
+            caption=f"{what}; {_amounts(result)}",
+            padding=0,
+        )
+        for score, cells in _cells(result, "[bold]{}[/]").items():
+            table.add_row(escape(score), *cells)
+        if protocol.published:
+            table.add_section()
+            table.add_row("published:", style="dim")
+        for row in protocol.published:
+            cells = [_text(n, getattr(row, n)) if n in PUBLISHED else "" for n in names]
+            table.add_row(escape(row.method), *cells, style="dim")
+        console.print(table)
+        console.print()
+
+
 # --- markdown -----------------------------------------------------------------------------------
 
 
 def markdown(
-    results: Sequence[DatasetResult], run: Mapping, pictures: Mapping[str, Mapping[str, str]]
-) -> str:
-    """The report as GitHub markdown.
+    results: Sequence[DatasetResult], run: Mapping, pictures: Mapping[str, Mapping[str, Path]]
+) -> Iterator[str]:
+    """Lines of the report as GitHub markdown.
 
     Args:
         results: One for each data set.
-        run: What decides the results: ``config``, ``checkpoint``, their ``_sha256``, ``versions``.
-        pictures: By data set, paths of the pictures from the report by title.
+        run: What decides the results.
+        pictures: By data set, the pictures by title, in a folder of its name beside the report.
     """
-    lines = [f"# Benchmark of {code(run['config'])}", "", *_run_table(run)]
-    lines += ["", "Figures in percent, pooled over all pixels.[^rules] Arrows point to better."]
-    if any(len(result.figures) > 1 for result in results):
-        lines[-1] += " Bold: the best of the scores tested here."
-    for result in results:
-        lines += ["", *_dataset_section(result, pictures.get(result.name, {}))]
-    return "\n".join([*lines, "", *_foot_note(results), ""])
-
-
-def _run_table(run: Mapping) -> list[str]:
-    def file(kind: str) -> str:
-        return f"{code(run[kind])}, SHA-256 {code(run[f'{kind}_sha256'][:12])}"
-
-    versions = ", ".join(f"{plain(name)} {plain(v)}" for name, v in run["versions"].items())
-    rows = [("config", file("config")), ("checkpoint", file("checkpoint")), ("versions", versions)]
-    return markdown_table(("run", ""), rows, words={0, 1})
-
-
-def _dataset_section(result: DatasetResult, pictures: Mapping[str, str]) -> list[str]:
-    protocol = result.protocol
-    lines = [
-        f"## {plain(result.name)}: {plain(protocol.title)}",
-        "",
-        f"Protocol {code(protocol.identifier)}, version {protocol.version}. {amounts(result)}",
-        _labels(protocol),
+    yield f"# Benchmark of {code(run['config'])}"
+    yield ""
+    rows = [
+        (kind, f"{code(run[kind])}, SHA-256 {code(run[f'{kind}_sha256'][:12])}")
+        for kind in ("config", "checkpoint")
     ]
-    if protocol.components is not None:
-        sizes = protocol.components
-        lines.append(
+    rows.append(("versions", versions_text(run["versions"])))
+    yield from markdown_table(("run", ""), rows, words={0, 1})
+    yield ""
+    bold = " Bold: the best of the scores tested here."
+    several = any(len(result.figures) > 1 for result in results)
+    yield (
+        "Figures in percent, pooled over all pixels.[^rules] Arrows point to better."
+        + (bold if several else "")
+    )
+    rules: dict[str, str] = {}
+    for result in results:
+        yield ""
+        yield from _dataset_section(result, pictures[result.name])
+        rules |= result.protocol.rules
+    yield ""
+    if rules:
+        text = ". ".join(f"{plain(name)}: {plain(rule)}" for name, rule in rules.items())
+        yield f"[^rules]: {text}."
+
+
+def _dataset_section(result: DatasetResult, pictures: Mapping[str, Path]) -> Iterator[str]:
+    protocol = result.protocol
+    yield f"## {plain(result.name)}: {plain(protocol.title)}"
+    yield ""
+    yield f"Protocol {code(protocol.identifier)}, version {protocol.version}. {_amounts(result)}"
+    yield _labels(protocol)
+    if sizes := protocol.components:
+        yield (
             f"Smallest components that count: {sizes.predicted} pixels (predicted), {sizes.true} "
             "(true)."
         )
     if result.closed_set is not None:
-        closed = ", ".join(
-            f"{name} {format_figure(name, value)}" for name, value in result.closed_set.items()
-        )
-        lines.append(f"Closed set, on known pixels: {closed}.")
-    lines += ["", *_own_table(result), "", _resolution(result)]
-    lines += _published_table(protocol.published)
+        closed = (f"{name} {_text(name, x)}" for name, x in result.closed_set.items())
+        yield f"Closed set, on known pixels: {', '.join(closed)}."
+    yield ""
+    header = ["score", *(plain(_heading(name)) for name in _figure_names(result))]
+    rows = ([code(score), *cells] for score, cells in _cells(result, "**{}**").items())
+    yield from markdown_table(header, rows, words={0})
+    yield ""
+    yield _resolution(result.histograms.values())
+    if protocol.published:
+        yield from _published_table(protocol.published)
     if reason := undefined(result):
-        lines += ["", f"There are {reason}: such figures are {NOTHING}, and no curve is drawn."]
+        yield ""
+        yield f"There are {reason}: such figures are {NOTHING}, and no curve is drawn."
     for title, path in pictures.items():
-        lines += ["", f"![{plain(title)}]({quote(path)})"]
-    return lines
+        yield ""
+        yield f"![{plain(title)}]({quote(f'{result.name}/{path.name}')})"
 
 
 def _labels(protocol: Protocol) -> str:
@@ -168,61 +215,41 @@ def _labels(protocol: Protocol) -> str:
     return f"Known: {known}. Unknown: {unknown}. Ignored: {ignored}."
 
 
-def _own_table(result: DatasetResult) -> list[str]:
-    header = ["score", *(plain(heading(name)) for name in figure_names(result))]
-    rows = [
-        [code(score), *(f"**{text}**" if best else text for text, best in cells)]
-        for score, cells in table_cells(result).items()
-    ]
-    return markdown_table(header, rows, words={0})
-
-
-def _published_table(published: Sequence[Published]) -> list[str]:
-    if not published:
-        return []
+def _published_table(published: Sequence[Published]) -> Iterator[str]:
+    yield ""
+    yield (
+        "**Published** by others, not run here (unknown data: used in training; resynthesis: an "
+        "extra network):"
+    )
+    yield ""
     words = ["network", "unknown data", "resynthesis", "source"]
-    header = ["published method", *map(heading, PUBLISHED), *words]
+    header = ["published method", *map(_heading, PUBLISHED), *words]
     rows = [
         [
             plain(row.method),
-            *(format_figure(name, getattr(row, name)) for name in PUBLISHED),
+            *(_text(name, getattr(row, name)) for name in PUBLISHED),
             plain(row.backbone or NOTHING),
             "yes" if row.unknown_data else "no",
             "yes" if row.resynthesis else "no",
-            plain(row.source + (f" ({row.note})" if row.note else "")),
+            plain(source_text(row.source, row.note)),
         ]
         for row in published
     ]
-    return [
-        "",
-        "**Published** by others, not run here (unknown data: used in training; resynthesis: an "
-        "extra network):",
-        "",
-        *markdown_table(header, rows, words={0, 4, 5, 6, 7}),
-    ]
+    yield from markdown_table(header, rows, words={0, 4, 5, 6, 7})
 
 
-def _resolution(result: DatasetResult) -> str:
+def _resolution(histograms: Iterable[ScoreHistogram]) -> str:
     """How exact the figures of all scores of a data set are."""
-    cut = [histogram for histogram in result.histograms.values() if histogram.bits < MAX_BITS]
+    cut = [histogram for histogram in histograms if histogram.bits < MAX_BITS]
     if not cut:
         return "Every float32 score is counted exactly."
     widths: dict[str, float] = {}
-    for histogram in cut:
-        for name, (low, high) in bounds(histogram).items():
-            if not math.isnan(low):
-                widths[name] = max(widths.get(name, 0.0), 100 * (high - low))
+    for name, (low, high) in itertools.chain(*(bounds(histogram).items() for histogram in cut)):
+        if not math.isnan(low):
+            widths[name] = max(widths.get(name, 0.0), 100 * (high - low))
     bits = min(histogram.bits for histogram in cut)
     text = f"Scores are counted by their {bits} leading float32 bits or more"
     if not widths:
         return text + "."
     ranges = ", ".join(f"{name} {width:.2g}" for name, width in widths.items())
     return f"{text}; that can have moved a figure by at most (percentage points): {ranges}."
-
-
-def _foot_note(results: Sequence[DatasetResult]) -> list[str]:
-    rules: dict[str, str] = {}
-    for result in results:
-        rules |= result.protocol.rules
-    text = ". ".join(f"{plain(name)}: {plain(rule)}" for name, rule in rules.items())
-    return [f"[^rules]: {text}."] if text else []

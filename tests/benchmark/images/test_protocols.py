@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from mmosr.benchmark.images import protocols
-from mmosr.benchmark.images.protocols import image_protocol_names, load_image_protocol
+from mmosr.benchmark.images.protocols import PROTOCOLS, load_image_protocol
 from mmosr.datasets import load_split, num_trials
 from mmosr.utils import InputError
 
-NAMES = image_protocol_names()
+NAMES = PROTOCOLS.names
 PAPERS = ("CAC, table", "m-OvR, table", "L-GMM, table", "M2IOSR, table")
 
 

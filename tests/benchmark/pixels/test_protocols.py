@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmosr.benchmark.pixels.protocols import custom_protocol, load_protocol, protocol_names
+from mmosr.benchmark.pixels.protocols import PROTOCOLS, custom_protocol, load_protocol
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.evaluation.curves import figures
 from mmosr.evaluation.histogram import ScoreHistogram
@@ -60,7 +60,7 @@ def check(entry, schema, may_be_empty=()):
 
 
 def test_identifiers_are_those_of_the_configs():
-    assert protocol_names() == NAMES
+    assert PROTOCOLS.names == NAMES
     folder = ROOT / "configs/_base_/benchmarks"
     assert {path.stem for path in folder.glob("*.py")} == set(NAMES)
     for path in folder.glob("*.py"):
@@ -168,4 +168,4 @@ def test_custom_protocol():
     assert (protocol.source, protocol.published) == ("my.py", ())
     assert protocol.components == ComponentSizes(3, 2)
     assert custom_protocol("my roads").components is None
-    assert "custom" not in protocol_names()
+    assert "custom" not in PROTOCOLS.names

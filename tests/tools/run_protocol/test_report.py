@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from mmosr.benchmark.images.report import print_report
-from mmosr.benchmark.images.summary import summarize
+from mmosr.benchmark.images.result import summarize
 
 
 class TestReport:

@@ -7,8 +7,7 @@ import math
 from rich.console import Console
 
 from mmosr.benchmark.pixels.protocols import custom_protocol
-from mmosr.benchmark.pixels.tables import best_scores
-from mmosr.benchmark.pixels.terminal import print_tables
+from mmosr.benchmark.pixels.tables import best_scores, print_tables
 
 from .made_results import expected, make, samples
 
