@@ -80,7 +80,7 @@ def check_record(path: Path, run: Mapping, resume: bool, ignored: Collection[str
     if not resume:
         raise InputError(
             f"'{path.parent}' already holds a run: add --resume to continue it, or choose another "
-            "output"
+            "--out-dir"
         )
     check_resumable(path, read_json(path), run, ignored)
     return True
