@@ -160,7 +160,10 @@ def test_anchors(files, fit, call, data, tmp_path):
     anchors = model.classifier.reestimated_anchors
     torch.testing.assert_close(after[prefix + "reestimated_anchors"], anchors)
     # Where nothing can be fitted the anchors that the checkpoint has do not count.
-    again, common = tmp_path / "again.pth", ["--work-dir", tmp_path / "work", "--cfg-options", *data]
+    again, common = (
+        tmp_path / "again.pth",
+        ["--work-dir", tmp_path / "work", "--cfg-options", *data],
+    )
     nowhere = "train_dataloader.dataset.data_root=/nowhere"
     result = call("fit_score", files / "cac.py", out, "--out", again, *common, nowhere)
     assert_one_line(result, "train_dataloader", "/nowhere")
