@@ -61,7 +61,7 @@ def main() -> int:
 def run(tool: Path, name: str, arguments: list[str]) -> None:
     """Run a tool as Python runs a script, under the name of the command; it exits by itself."""
     sys.argv = [name, *arguments]
-    sys.path[0] = str(tool.parent)  # modules next to the tool
+    sys.path.insert(0, str(tool.parent))  # modules next to the tool
     # Not with runpy, which would show the file instead of the name in the tool's usage line.
     script = sys.modules["__main__"] = ModuleType("__main__")
     script.__file__ = str(tool)

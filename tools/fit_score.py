@@ -45,12 +45,12 @@ def main() -> None:
     cfg = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     done = fit_checkpoint(cfg, args.checkpoint, args.scores, args.out, args.trust_checkpoint)
     if done.path is not None:
-        command = ["python", "tools/test.py", args.config, str(done.path)]
-        command += ["--scores", *done.scores] if done.scores else []
+        options = [args.config, str(done.path)]
+        options += ["--scores", *done.scores] if done.scores else []
         more = " with the same --cfg-options" if args.cfg_options else ""
         print(
             f"fitted {', '.join(done.parts)}: {done.path} written; to test it: "
-            f"{shlex.join(command)}{more}"
+            f"{cli.tool_command('test', 'test')} {shlex.join(options)}{more}"
         )
     if done.error is not None:
         raise done.error

@@ -43,7 +43,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
 
     Args:
         *args: As the host.
-        score: See :class:`~mmosr.scores.ScoredModel`.
+        score: See :class:`~mmosr.scored_model.ScoredModel`.
         reject_threshold: With a threshold, ``pred_open_set`` ``(1,)`` is the predicted label, or -1
             where the first score is above it.
         rotation_head: Config of a :class:`RotationHead`, trained beside the head; its

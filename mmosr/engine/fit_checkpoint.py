@@ -85,8 +85,9 @@ def fit_checkpoint(
     model = unwrap(runner.model)
     names = load_to_fit(model, content, _choose_parts(model, scores), checkpoint)
     error, parts = None, fittable_parts(model)
+    # Not below `try`: until a pass begins, what the checkpoint brings counts as fitted.
+    loaders = fit_loaders(runner, [parts[name] for name in names])
     try:
-        loaders = fit_loaders(runner, [parts[name] for name in names])
         fit_statistics(model, loaders, names)
     except Exception as failure:  # for the caller, once what was fitted is written
         error = failure

@@ -19,6 +19,7 @@ from mmosr.datasets.road_anomaly import FRAME_LIST
 from mmosr.runs.hashes import file_hash
 from mmosr.runs.tables import log_console, share, terminal_table
 from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
+from mmosr.utils.cli import tool_command
 from mmosr.utils.errors import some
 
 from .recipes import RECIPES
@@ -128,7 +129,7 @@ def _check_records(
     report: Report, records: Records, root: Path, name: str, checksums: bool
 ) -> None:
     """What prepare.py noted, and whether its files are still there."""
-    again = f"python tools/dataset_converters/prepare.py {name} SRC {root}"
+    again = f"{tool_command('dataset_converters/prepare', 'prepare')} {name} SRC {root}"
     if not records.exist:
         report.facts.append(("prepared", f"not by prepare.py (no {MANIFEST})"))
         if checksums:

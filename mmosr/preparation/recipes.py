@@ -18,6 +18,7 @@ from mmosr.datasets.segment_me_if_you_can import RoadAnomaly21Dataset, RoadObsta
 from mmosr.datasets.street_hazards import StreetHazardsDataset
 from mmosr.runs.progress import progress
 from mmosr.utils import UNKNOWN_LABEL, InputError
+from mmosr.utils.cli import tool_command
 
 from .convert import move_void, read_raw_label
 from .fishyscapes import plan_lost_and_found, plan_static
@@ -25,7 +26,6 @@ from .pairs import Split, pair_splits
 from .plan import Output, Plan, Request
 
 UNKNOWN_IDS = (16, 17, 18)  # train, motorcycle, bicycle
-DEMO = "python tools/dataset_converters/make_demo_scenes.py"
 _ARCHIVES = {
     ".zip": "unzip {} -d FOLDER",
     ".tar": "tar -xf {} -C FOLDER",
@@ -63,7 +63,8 @@ def make_plan(name: str, request: Request) -> Plan:
             folders lie within each other, or an option is missing or has no meaning here.
     """
     if name == "demo":
-        raise InputError(f"the demo scenes are drawn, not downloaded: run {DEMO} {request.folder}")
+        demo = tool_command("dataset_converters/make_demo_scenes", "demo-scenes")
+        raise InputError(f"the demo scenes are drawn, not downloaded: run {demo} {request.folder}")
     if name not in RECIPES:
         raise InputError(f"no data set '{name}': choose from {', '.join([*RECIPES, 'demo'])}")
     recipe = RECIPES[name]

@@ -36,6 +36,7 @@ def progress(
         from rich.markup import escape
         from rich.progress import MofNCompleteColumn, Progress
 
+        items = iter(items)  # a data loader forks its processes here: before the bar has a thread
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
             yield from bar.track(items, total, description=escape(what))
         return

@@ -100,6 +100,17 @@ def add_resume_argument(parser: ArgumentParser, what: str) -> None:
     parser.add_argument("--resume", action="store_true", help=f"continue an interrupted {what}")
 
 
+def tool_command(file: str, command: str) -> str:
+    """How the user starts another tool: as this one was started.
+
+    Args:
+        file: ``tools/FILE.py``.
+        command: Its name as a command of ``mmosr``.
+    """
+    installed = sys.argv[0].startswith("mmosr ")
+    return f"mmosr {command}" if installed else f"python tools/{file}.py"
+
+
 def run_tool(main: Callable[[], object]) -> int:
     """Run the main function of a tool and turn wrong input into one line.
 

@@ -31,7 +31,7 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
 
     Args:
         matrix: Counts of shape (C + 1, C + 1), see
-            :func:`~mmosr.evaluation.recognition.confusion_matrix`.
+            :func:`~mmosr.evaluation.rejection.confusion_matrix`.
         classes: Names of the C known classes.
         title: Title of the figure.
 

@@ -1,6 +1,7 @@
 """How progress is shown in a log and on a terminal."""
 
 import sys
+import threading
 
 import pytest
 
@@ -44,3 +45,22 @@ def test_bar_on_a_terminal(capsys, monkeypatch, fail):
         assert list(items) == [2]
     text = capsys.readouterr().out
     assert "[what]" in text and ("3/3" in text) != fail
+
+
+def test_items_are_asked_for_before_the_bar_has_a_thread(monkeypatch):
+    """A data loader forks its processes then, and a fork beside a thread can hang."""
+
+    class Loader:
+        def __len__(self):
+            return 2
+
+        def __iter__(self):
+            threads.append(threading.active_count())
+            return iter([0, 1])
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    threads = [threading.active_count()]
+    assert list(progress(Loader(), "test")) == [0, 1]
+    assert threads[0] == threads[1]

@@ -147,7 +147,7 @@ def test_a_bare_state_dict(files, fit, tmp_path):
         assert torch.equal(content["state_dict"][f"module.{key}"], value)
 
 
-def test_anchors(files, fit, data, tmp_path):
+def test_anchors(files, fit, call, data, tmp_path):
     out = tmp_path / "anchors.pth"
     status, err = fit(files / "cac.py", "--out", out)
     assert status == 0, err
@@ -159,6 +159,15 @@ def test_anchors(files, fit, data, tmp_path):
     model = expected_statistics(files / "cac.py", files / "cac.pth", data, "cac")
     anchors = model.classifier.reestimated_anchors
     torch.testing.assert_close(after[prefix + "reestimated_anchors"], anchors)
+    # Where nothing can be fitted the anchors that the checkpoint has do not count.
+    again, common = (
+        tmp_path / "again.pth",
+        ["--work-dir", tmp_path / "work", "--cfg-options", *data],
+    )
+    nowhere = "train_dataloader.dataset.data_root=/nowhere"
+    result = call("fit_score", files / "cac.py", out, "--out", again, *common, nowhere)
+    assert_one_line(result, "train_dataloader", "/nowhere")
+    assert not again.exists()
     # Another score of this checkpoint gets anchors along, for it sees them.
     assert fit(files / "cac.py", "--scores", "sml", "--out", tmp_path / "sml.pth")[0] == 0
     both = read_checkpoint(tmp_path / "sml.pth")

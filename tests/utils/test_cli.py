@@ -1,5 +1,6 @@
 import argparse
 import os
+import sys
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ from mmengine.registry import Registry
 from torch.utils.data import DataLoader, Dataset
 
 from mmosr.utils import InputError
-from mmosr.utils.cli import add_common_arguments, run_tool
+from mmosr.utils.cli import add_common_arguments, run_tool, tool_command
 from mmosr.utils.errors import explain
 
 PARTS = Registry("part")
@@ -136,3 +137,12 @@ def test_a_bad_option_is_a_usage_error(capsys, option):
 def test_the_launcher_knows_the_rank_better(monkeypatch):
     monkeypatch.setattr(os, "environ", {"LOCAL_RANK": "1"})
     assert parse().local_rank == 0 and os.environ == {"LOCAL_RANK": "1"}
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [("tools/train.py", "python tools/fit_score.py"), ("mmosr train", "mmosr fit")],
+)
+def test_another_tool_is_named_as_this_one_was_started(monkeypatch, started, expected):
+    monkeypatch.setattr(sys, "argv", [started])
+    assert tool_command("fit_score", "fit") == expected

@@ -46,9 +46,9 @@ def main() -> None:
     if config is None:
         print("It has no class names, since the trial is not known: set --trial to add them")
         return
-    tool = "fit_score" if release.open_set else "test"
+    tool = ("fit_score", "fit") if release.open_set else ("test", "test")
     what = "to re-estimate the anchors" if release.open_set else "to test it"
-    print(f"{what}: {shlex.join(['python', f'tools/{tool}.py', config, str(out)])}")
+    print(f"{what}: {cli.tool_command(*tool)} {shlex.join([config, str(out)])}")
 
 
 if __name__ == "__main__":

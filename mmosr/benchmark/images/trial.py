@@ -17,7 +17,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmosr.engine.runners import LAST, last_checkpoint, training_runner
+from mmosr.engine.runners import last_checkpoint, training_runner
 from mmosr.engine.testing import testing_runner
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.runs.hashes import file_hash
@@ -92,11 +92,18 @@ def train(cfg: Config, work_dir: Path) -> Path:
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir), "train"
-    training_runner(cfg, LAST).train()
-    last = last_checkpoint(work_dir)
+    last = _whole_checkpoint(work_dir)
+    training_runner(cfg, None if last is None else str(last)).train()
+    last = _whole_checkpoint(work_dir)
     if last is None:
         raise InputError("training kept no checkpoint: set default_hooks.checkpoint in the config")
     return last
+
+
+def _whole_checkpoint(work_dir: Path) -> Path | None:
+    """The last checkpoint; None if it is gone, as after a kill while the next one replaces it."""
+    last = last_checkpoint(work_dir)
+    return last if last is not None and last.is_file() else None
 
 
 def evaluate(
