@@ -17,7 +17,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmosr.engine.runners import LAST, last_checkpoint, training_runner
+from mmosr.engine.runners import last_checkpoint, training_runner
 from mmosr.engine.testing import testing_runner
 from mmosr.evaluation.image_table import read_image_table
 from mmosr.runs.hashes import file_hash
@@ -92,7 +92,9 @@ def train(cfg: Config, work_dir: Path) -> Path:
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(work_dir), "train"
-    training_runner(cfg, LAST).train()
+    last = last_checkpoint(work_dir)
+    # A hook that keeps one checkpoint removes it before it writes the next: a kill leaves none.
+    training_runner(cfg, str(last) if last and last.is_file() else None).train()
     last = last_checkpoint(work_dir)
     if last is None:
         raise InputError("training kept no checkpoint: set default_hooks.checkpoint in the config")
