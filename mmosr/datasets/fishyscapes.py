@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmosr.registry import DATASETS, TRANSFORMS
+from mmosr.runs.files import DAMAGED_NPZ
 from mmosr.utils import InputError, check_choice
 
 from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images, find_labels
@@ -235,7 +234,8 @@ def with_overlays(pipeline: Sequence[dict | Callable]) -> list[dict | Callable]:
 class AddFishyscapesOverlay(BaseTransform):
     """Add the objects of Fishyscapes Static to the Cityscapes image that has just been loaded.
 
-    Items without ``overlay_path`` stay as they are.
+    It takes ``overlay_path`` out of the item: twice in a pipeline, it adds the objects once. Items
+    without it stay as they are.
 
     Raises:
         InputError: No image is loaded, the overlay cannot be read, or the two do not fit.
@@ -243,7 +243,7 @@ class AddFishyscapesOverlay(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if "overlay_path" in results:
-            path, image = results["overlay_path"], results.get("img")
+            path, image = results.pop("overlay_path"), results.get("img")
             if image is None:
                 raise InputError(f"overlay {path}: the first step of the pipeline loads no image")
             # A float32 image holds the bytes of the file, and is BGR like any other.
@@ -263,7 +263,7 @@ def add_overlay(image: np.ndarray, path: str | os.PathLike) -> np.ndarray:
             return compose_static(image, arrays["rgb"])
     except InputError as error:
         raise InputError(f"overlay {path}: {error}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_NPZ as error:
         raise InputError(
             f"overlay {path} cannot be read ({error}): unpack the download again"
         ) from error
