@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -183,19 +184,24 @@ class FishyscapesStaticDataset(_Fishyscapes):
             InputError: There is none, or there are several.
         """
         name = Path(label).name
-        found = [path for path in self._overlays() if path.name[:5] == name[:5]]
+        found = [path for path in self._overlays if path.name[:5] == name[:5]]
         if len(found) != 1:
             expected, names = f"{name[:-10]}rgb.npz", " and ".join(map(str, found)) or "none"
             raise self.error(f"{label} needs one overlay {expected}, found {names}")
         return found[0]
 
+    @functools.cached_property
     def _overlays(self) -> list[Path]:
         return sorted(find_labels(self.root, "rgb.npz").values())
 
     def labels_of(self, name: str) -> dict[str, Path]:
-        if name == ("beside" if self._overlays() else "official"):
-            return {}  # of both layouts the labels lie side by side with something
-        return super().labels_of(name)
+        if name in REPACKED:
+            return super().labels_of(name)
+        # In both other layouts the labels lie side by side with something. Composed images come
+        # first: the overlays that they were made of may lie there too.
+        composed = self.layout == "beside" or not self.layout and find_images(self.root, "_rgb")
+        found = "official" if self._overlays and not composed else "beside"
+        return super().labels_of(name) if name == found else {}
 
     def find_layout(self) -> dict[str, Path]:
         self._check_version()

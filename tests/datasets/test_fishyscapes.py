@@ -193,6 +193,16 @@ class TestStaticOverlays(StaticContract):
             write_picture(root / self.label_path(root, name).name.replace("labels", "rgb"), 0)
         assert self.build(root).layout == "beside"
 
+    def test_composed_images_beside_their_overlays(self, root):
+        for name in NAMES:
+            path = self.label_path(root, name)
+            write_picture(path.with_name(path.name.replace("labels", "rgb")), 5)
+        for options in ({}, {"layout": "beside"}):
+            dataset = self.build(root, **options)
+            assert dataset.layout == "beside" and (dataset[1]["inputs"] == 220).all()
+        dataset = self.build(root, layout="official")
+        assert dataset.layout == "official" and "overlay_path" in dataset.get_data_info(0)
+
     def test_images_of_cityscapes(self, root):
         (root / "leftImg8bit").rename(root.parent / "leftImg8bit")
         self.fails(root, "images of Cityscapes are missing: '.*/cityscapes/leftImg8bit'")
