@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import nn
 
 from mmosr.config.checks import check_data, check_has
 from mmosr.config.loading import load_config
+from mmosr.engine.tested_images import PictureReader, picture_reader
 from mmosr.runs.progress import progress
 from mmosr.runs.tables import log_console, terminal_table, write_csv
 from mmosr.utils import UNKNOWN_LABEL
@@ -102,12 +104,14 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     evaluator = Evaluator(cfg.test_evaluator)
     evaluator.dataset_meta = loader.dataset.metainfo
     kept: list[Frame] = []
+    frame = partial(_frame, loaded.palette, picture_reader(loader.dataset))
     for batch, samples in _outputs(model, loader, contestant.name):
         evaluator.process(samples, batch)
-        kept += [_frame(sample, loaded.palette) for sample in samples[: frames - calm - len(kept)]]
+        kept += map(frame, samples[: frames - calm - len(kept)])
     if calm:
         val = Runner.build_dataloader(cfg.val_dataloader)
-        kept.append(_frame(next(_outputs(model, val, "validation"))[1][0], loaded.palette))
+        sample = next(_outputs(model, val, "validation"))[1][0]
+        kept.append(_frame(loaded.palette, picture_reader(val.dataset), sample))
     figures = evaluator.evaluate(len(loader.dataset))
     return Comparison(contestant.name, tuple(model.score_names), figures, kept)
 
@@ -155,7 +159,7 @@ def _outputs(model: nn.Module, loader, what: str) -> Iterator[tuple[dict, list[S
         yield batch, model.test_step(batch)
 
 
-def _frame(sample: SegDataSample, palette: Sequence | None) -> Frame:
+def _frame(palette: Sequence | None, read: PictureReader, sample: SegDataSample) -> Frame:
     label, score, pred = (
         to_map(data.data) for data in (sample.gt_sem_seg, sample.pred_anomaly, sample.pred_sem_seg)
     )
@@ -163,4 +167,5 @@ def _frame(sample: SegDataSample, palette: Sequence | None) -> Frame:
     unknown = (label == UNKNOWN_LABEL).mean()
     objects = f"{100 * unknown:.1f} % unknown" if unknown else "no unknown object"
     path = Path(sample.img_path)
-    return Frame(path, label.astype(np.uint8), score, f"{path.stem}: {objects}", colours)
+    caption, read = f"{path.stem}: {objects}", partial(read, path)
+    return Frame(path, label.astype(np.uint8), score, caption, colours, read)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from mmosr.registry import DATASETS, TRANSFORMS
+from mmosr.runs.files import DAMAGED_NPZ
 from mmosr.utils import InputError, check_choice
 
 from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images, find_labels
@@ -184,19 +184,24 @@ class FishyscapesStaticDataset(_Fishyscapes):
             InputError: There is none, or there are several.
         """
         name = Path(label).name
-        found = [path for path in self._overlays() if path.name[:5] == name[:5]]
+        found = [path for path in self._overlays if path.name[:5] == name[:5]]
         if len(found) != 1:
             expected, names = f"{name[:-10]}rgb.npz", " and ".join(map(str, found)) or "none"
             raise self.error(f"{label} needs one overlay {expected}, found {names}")
         return found[0]
 
+    @functools.cached_property
     def _overlays(self) -> list[Path]:
         return sorted(find_labels(self.root, "rgb.npz").values())
 
     def labels_of(self, name: str) -> dict[str, Path]:
-        if name == ("beside" if self._overlays() else "official"):
-            return {}  # of both layouts the labels lie side by side with something
-        return super().labels_of(name)
+        if name in REPACKED:
+            return super().labels_of(name)
+        # In both other layouts the labels lie side by side with something. Composed images come
+        # first: the overlays that they were made of may lie there too.
+        composed = self.layout == "beside" or not self.layout and find_images(self.root, "_rgb")
+        found = "official" if self._overlays and not composed else "beside"
+        return super().labels_of(name) if name == found else {}
 
     def find_layout(self) -> dict[str, Path]:
         self._check_version()
@@ -235,7 +240,8 @@ def with_overlays(pipeline: Sequence[dict | Callable]) -> list[dict | Callable]:
 class AddFishyscapesOverlay(BaseTransform):
     """Add the objects of Fishyscapes Static to the Cityscapes image that has just been loaded.
 
-    Items without ``overlay_path`` stay as they are.
+    It takes ``overlay_path`` out of the item: twice in a pipeline, it adds the objects once. Items
+    without it stay as they are.
 
     Raises:
         InputError: No image is loaded, the overlay cannot be read, or the two do not fit.
@@ -243,7 +249,7 @@ class AddFishyscapesOverlay(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if "overlay_path" in results:
-            path, image = results["overlay_path"], results.get("img")
+            path, image = results.pop("overlay_path"), results.get("img")
             if image is None:
                 raise InputError(f"overlay {path}: the first step of the pipeline loads no image")
             # A float32 image holds the bytes of the file, and is BGR like any other.
@@ -263,7 +269,7 @@ def add_overlay(image: np.ndarray, path: str | os.PathLike) -> np.ndarray:
             return compose_static(image, arrays["rgb"])
     except InputError as error:
         raise InputError(f"overlay {path}: {error}") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_NPZ as error:
         raise InputError(
             f"overlay {path} cannot be read ({error}): unpack the download again"
         ) from error

@@ -163,7 +163,8 @@ class SplitClasses(HeldOutClasses):
     Args:
         split: One of ``splits``.
         mark_unknown: Label the unknown classes 254 instead of 255. Default: in the test.
-        *args, **kwargs: As :class:`HeldOutClasses` and the host, instead of those of the split.
+        *args, **kwargs: As :class:`HeldOutClasses` and the host, instead of those of the split,
+            which also replace None, an empty text and an empty dict.
 
     Raises:
         InputError: No such split, or as :class:`HeldOutClasses`.
@@ -176,9 +177,11 @@ class SplitClasses(HeldOutClasses):
         self, *args, split: str = "test", mark_unknown: bool | None = None, **kwargs
     ) -> None:
         check_choice(type(self).__name__, "split", split, self.splits)
-        given = {name: value for name, value in kwargs.items() if value is not None}
         mark_unknown = split == "test" if mark_unknown is None else mark_unknown
-        super().__init__(*args, mark_unknown=mark_unknown, **{**self.splits[split], **given})
+        for name, value in self.splits[split].items():
+            if kwargs.get(name) in (None, "", {}):
+                kwargs[name] = value
+        super().__init__(*args, mark_unknown=mark_unknown, **kwargs)
 
 
 def class_names(classes: Sequence[str]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from mmosr.runs.ranks import from_first
 from mmosr.utils import InputError
 
 from .checkpoint import unwrap
+from .tested_images import picture_reader
 
 
 @HOOKS.register_module()
@@ -92,7 +93,8 @@ class AnomalyVisualizationHook(Hook):
         shutil.rmtree(self._raw(sources[0]).parent)
         value_range = self.value_range or maps_range(items, self.out_dir)
         name = unwrap(runner.model).score_names[0]
-        failed, _ = draw_pictures(items, self.out_dir, self.style, value_range, name)
+        read = picture_reader(runner.test_dataloader.dataset)
+        failed, _ = draw_pictures(items, self.out_dir, self.style, value_range, name, read=read)
         for source, reason in failed.items():
             runner.logger.warning(f"no heatmap of {source}: {reason}")
         low, high = value_range

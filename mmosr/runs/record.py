@@ -102,7 +102,11 @@ def check_resumable(
     """
     if not isinstance(recorded, Mapping) or recorded.keys().isdisjoint(run):
         raise not_a_record(path)
-    if differing := differences(recorded, run, ignored):
+    try:
+        differing = differences(recorded, run, ignored)
+    except (AttributeError, TypeError) as error:  # something else where a part has parts
+        raise not_a_record(path) from error
+    if differing:
         raise InputError(
             f"cannot resume: '{path}' is from a run with another {', '.join(differing)}; choose "
             "another output"
@@ -146,8 +150,5 @@ def version_differences(old: Mapping | None, new: Mapping) -> list[str]:
 def _data_set_differences(old: Mapping | None, new: Mapping) -> list[str]:
     if list(old or {}) != list(new):
         return ["list of data sets"]
-    return [
-        f"data set '{name}' ({', '.join(differences(old[name], part))})"
-        for name, part in new.items()
-        if old[name] != part
-    ]
+    found = {name: differences(old[name], part) for name, part in new.items()}
+    return [f"data set '{name}' ({', '.join(parts)})" for name, parts in found.items() if parts]

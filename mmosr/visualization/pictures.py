@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,6 +117,7 @@ def draw_pictures(
     score_name: str,
     palette: list | None = None,
     range_from: str = "percentile",
+    read: Callable[[Path], np.ndarray] = read_image,
 ) -> tuple[dict[str, str], list[str]]:
     """Draw heatmap and overlay of images whose raw maps lie in ``out_dir``.
 
@@ -128,6 +129,7 @@ def draw_pictures(
         score_name: Label of the colour bar.
         palette: Also draw the labels, with these colours.
         range_from: How the range of an image is taken.
+        read: Reads the source of an item as (H, W, 3) RGB.
 
     Returns:
         Reason by source of each image that failed, and the sources with NaN or infinite scores.
@@ -141,7 +143,7 @@ def draw_pictures(
         try:
             low, high = value_range or maps_range([item], out_dir, range_from)
             heatmap = draw_heatmap(score, low, high, style.cmap)
-            overlay = draw_overlay(read_image(item.source), heatmap, style.alpha)
+            overlay = draw_overlay(read(item.source), heatmap, style.alpha)
         except InputError as error:
             failed[str(item.source)] = str(error)
             continue

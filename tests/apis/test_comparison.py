@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ from mmosr.apis.comparison import (
 )
 from mmosr.evaluation import ScoreHistogram, figures
 from mmosr.utils import InputError
+from mmosr.visualization.frames import frame_panels
 from tests.in_process import run_in_process
+from tests.preparation import downloads
 
 SIZE = (24, 32)
 
@@ -95,6 +98,23 @@ def test_figures_and_frames(contestant, data):
         palette = np.array(model.dataset_meta["palette"])
         np.testing.assert_array_equal(frame.prediction, palette[found.pred])
         assert f"{100 * (label == 254).mean():.1f} % unknown" in frame.caption
+
+
+def test_objects_of_fishyscapes_static_are_in_the_frames(contestant, tmp_path):
+    wanted = downloads.fishyscapes_static(tmp_path / "static", tmp_path)
+    (tmp_path / "static/VERSION.json").write_text('{"version": 3}')
+    options = {
+        "type": "mmosr.FishyscapesStaticDataset",
+        "_delete_": True,
+        "data_root": str(tmp_path / "static"),
+        "cityscapes": str(tmp_path),
+        "version": 3,
+        "pipeline": Config.fromfile(contestant.config).test_dataloader.dataset.pipeline,
+    }
+    changes = {"test_dataloader.dataset": options, "val_dataloader": None}
+    result = compare(replace(contestant, cfg_options=changes), frames=2)
+    for frame, picture in zip(result.frames, wanted.values(), strict=True):
+        np.testing.assert_array_equal(frame_panels(frame, 0, 1, columns=["image"])[0], picture)
 
 
 def test_other_scores_and_no_frames(contestant):

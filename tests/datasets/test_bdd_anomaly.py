@@ -54,6 +54,18 @@ class TestBDDAnomalyDataset(DatasetContract):
         assert len(dataset) == 1
         np.testing.assert_array_equal(labels_of(dataset[0]), expected)
 
+    def test_empty_options_mean_those_of_the_split(self, root):
+        empty = dict(ann_file="", data_prefix={}, unknown_classes=None)
+        dataset = DATASETS.build(dict(type=self.type, data_root=str(root), lazy_init=True, **empty))
+        assert dataset.ann_file == str(root / "test.txt")
+        assert dataset.data_prefix["img_path"] == str(root / "images")
+        assert dataset.unknown_classes == ("train", "motorcycle", "bicycle")
+
+    def test_misspelt_option(self, root):
+        for value in (None, "val.txt"):
+            with pytest.raises(TypeError, match="ann_fil"):
+                BDDAnomalyDataset(data_root=str(root), ann_fil=value)
+
     def test_benchmark(self, root):
         cfg = Config.fromfile("configs/_base_/benchmarks/bdd_anomaly.py").benchmark
         assert cfg.protocol == "bdd_anomaly" and cfg.dataset.data_root == "data/bdd_anomaly"

@@ -1,5 +1,6 @@
 """Both validation sets of Fishyscapes, in every layout."""
 
+import io
 import json
 
 import numpy as np
@@ -192,6 +193,16 @@ class TestStaticOverlays(StaticContract):
             write_picture(root / self.label_path(root, name).name.replace("labels", "rgb"), 0)
         assert self.build(root).layout == "beside"
 
+    def test_composed_images_beside_their_overlays(self, root):
+        for name in NAMES:
+            path = self.label_path(root, name)
+            write_picture(path.with_name(path.name.replace("labels", "rgb")), 5)
+        for options in ({}, {"layout": "beside"}):
+            dataset = self.build(root, **options)
+            assert dataset.layout == "beside" and (dataset[1]["inputs"] == 220).all()
+        dataset = self.build(root, layout="official")
+        assert dataset.layout == "official" and "overlay_path" in dataset.get_data_info(0)
+
     def test_images_of_cityscapes(self, root):
         (root / "leftImg8bit").rename(root.parent / "leftImg8bit")
         self.fails(root, "images of Cityscapes are missing: '.*/cityscapes/leftImg8bit'")
@@ -203,6 +214,7 @@ class TestStaticOverlays(StaticContract):
             lambda path: path.write_bytes(b"no archive"),
             lambda path: path.write_bytes(path.read_bytes()[:-40]),
             lambda path: path.write_bytes(b""),
+            lambda path: path.write_bytes(_array_alone()),
             lambda path: np.savez(path, image=np.zeros(3)),
             lambda path: np.savez(path, rgb=np.array([None])),
             lambda path: np.savez(path, rgb=np.zeros((2, 2, 3), np.int16)),
@@ -215,10 +227,22 @@ class TestStaticOverlays(StaticContract):
         with pytest.raises(InputError, match=f"overlay {path}"):
             self.build(root)[1]
 
+    def test_the_step_may_be_in_the_pipeline_already(self, root):
+        np.savez(self.overlay_path(root, NAMES[1]), rgb=np.full((*SIZE, 3), 11, np.int16))
+        steps = [LOAD[0], dict(type="mmosr.AddFishyscapesOverlay"), *LOAD[1:]]
+        once, twice = self.build(root)[1]["inputs"], self.build(root, pipeline=steps)[1]["inputs"]
+        np.testing.assert_array_equal(twice, once)
+
     def test_the_first_step_has_to_load_the_image(self, root):
         dataset = self.build(root, pipeline=LOAD[1:])
         with pytest.raises(InputError, match="the first step of the pipeline loads no image"):
             dataset[0]
+
+
+def _array_alone():
+    content = io.BytesIO()
+    np.save(content, np.zeros((*SIZE, 3), np.int16))
+    return content.getvalue()
 
 
 def test_items_without_an_overlay_stay():

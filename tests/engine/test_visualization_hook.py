@@ -6,7 +6,8 @@ from mmengine.runner import Runner
 
 from mmosr.engine import AnomalyVisualizationHook
 from mmosr.utils import InputError
-from mmosr.visualization import draw_heatmap
+from mmosr.visualization import draw_heatmap, draw_overlay
+from tests.preparation import downloads
 
 
 def _config(root, kind="mmosr.OpenSetEncoderDecoder", **hook):
@@ -84,6 +85,31 @@ def test_pictures_share_the_range_of_the_whole_test(root):
     for name, score in scores.items():
         expected = draw_heatmap(score, *bounds)
         np.testing.assert_array_equal(_read(out / f"{name}_heatmap.png"), expected)
+
+
+def test_objects_of_fishyscapes_static_are_in_the_pictures(root):
+    """The overlay is half the tested image, half its heatmap."""
+    wanted = downloads.fishyscapes_static(root / "data", root)
+    (root / "data/VERSION.json").write_text('{"version": 3}')
+    config, out = _config(root, out_dir=str(root / "out")), root / "out"
+    config["test_dataloader"]["dataset"] = dict(
+        type="ConcatDataset",
+        datasets=[
+            dict(
+                type="mmosr.FishyscapesStaticDataset",
+                data_root=str(root / "data"),
+                cityscapes=str(root),
+                version=3,
+                pipeline=config["test_dataloader"]["dataset"]["pipeline"],
+            )
+        ],
+    )
+    config["test_evaluator"] = dict(type="mmosr.OpenSetMetric")
+    Runner.from_cfg(Config(config)).test()
+    for number, picture in enumerate(wanted.values()):
+        stem = out / f"frankfurt_00000{number}_000294_leftImg8bit"
+        expected = draw_overlay(picture, _read(f"{stem}_heatmap.png"))
+        np.testing.assert_array_equal(_read(f"{stem}_overlay.png"), expected)
 
 
 def test_given_range_and_interval(root):

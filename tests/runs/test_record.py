@@ -52,6 +52,22 @@ def test_missing_in_an_older_record():
     assert differences(old, RUN) == ["torch (None instead of 2.1)", "numpy (None instead of 2.0)"]
 
 
+def test_more_in_the_record_of_a_data_set():
+    """As at the top: what only the record has does not count."""
+    road = {**RUN["datasets"]["road"], "more": 1}
+    assert differences({**RUN, "datasets": {"road": road}}, RUN) == []
+
+
+@pytest.mark.parametrize(
+    "damage", [{"datasets": ["road"]}, {"datasets": {"road": 1}}, {"versions": "2.1"}]
+)
+def test_damaged_record(tmp_path, damage):
+    path = tmp_path / "run.json"
+    write_json(path, {**RUN, **damage})
+    with pytest.raises(InputError, match="run.json' is not the record of a run: remove it"):
+        check_record(path, RUN, resume=True)
+
+
 def test_start_and_resume(tmp_path):
     path = tmp_path / "run.json"
     assert not check_record(path, RUN, resume=True)

@@ -20,10 +20,10 @@ from mmosr.config.checks import check_data
 from mmosr.config.definitions import read_definition
 from mmosr.config.lookup import without
 from mmosr.config.pipelines import labelled_pipeline
-from mmosr.datasets.fishyscapes import add_overlay, with_overlays
+from mmosr.datasets.fishyscapes import with_overlays
+from mmosr.engine.tested_images import read_picture
 from mmosr.evaluation.components import ComponentSizes
 from mmosr.utils import InputError
-from mmosr.visualization.pictures import read_image
 
 from .protocols import Protocol, custom_protocol, load_protocol
 
@@ -152,9 +152,7 @@ class BenchmarkData(Dataset):
         Raises:
             InputError: The image cannot be read.
         """
-        info = self._dataset.get_data_info(index)
-        image = read_image(info["img_path"])
-        return add_overlay(image, info["overlay_path"]) if "overlay_path" in info else image
+        return read_picture(self._dataset.get_data_info(index))
 
     def __len__(self) -> int:
         return len(self.images)

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ import torch
 from mmosr.evaluation.counts import Counts
 from mmosr.evaluation.curves import figures
 from mmosr.evaluation.histogram import ScoreHistogram
-from mmosr.runs.files import atomic_write
+from mmosr.runs.files import DAMAGED_NPZ, atomic_write
 from mmosr.utils import InputError
 
 _SHARE_OF_TIME = 0.05  # spent on writing
@@ -123,7 +122,7 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     try:
         with np.load(path) as file:
             yield file
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+    except DAMAGED_NPZ as error:
         text = f"'{path}' is damaged: remove it and run again with --resume"
         raise InputError(text) from error
 

@@ -1,5 +1,6 @@
 """Part files: exact, whole, and never lost or counted twice."""
 
+import io
 import shutil
 
 import numpy as np
@@ -112,7 +113,13 @@ def test_an_image_counted_twice_and_a_damaged_file(files, tmp_path):
     with pytest.raises(InputError, match="two runs wrote to this output folder"):
         resume()
     content = path.read_bytes()
-    for damaged in (b"", content[:100], content[:-30], content[:2000] + content[2100:]):
+    encrypted = content[:6] + bytes([content[6] | 1]) + content[7:]
+    central = content.index(b"PK\1\2") + 8  # the same flag in the directory
+    encrypted = encrypted[:central] + bytes([encrypted[central] | 1]) + encrypted[central + 1 :]
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    cut = (b"", content[:100], content[:-30], content[:2000] + content[2100:])
+    for damaged in (*cut, encrypted, array.getvalue()):
         copy.write_bytes(damaged)
         with pytest.raises(InputError, match="copy.npz' is damaged: remove it"):
             resume()
