@@ -30,7 +30,7 @@ from mmosr.visualization import Frame, draw_frames, draw_labels, score_range, wr
 from .inference import AnomalyInferencer, to_map
 from .loading import load
 
-COLUMNS = ("AUROC", "AP", "FPR95", "mIoU")
+FIGURES = ("AUROC", "AP", "FPR95", "mIoU")
 SHEET_COLUMNS = ("outlined", "prediction", "score")
 # The colours of a sheet run from what is common among known pixels to what is rare at all.
 SHEET_PERCENTILES = (90.0, 99.5)
@@ -72,10 +72,10 @@ class Comparison:
     frames: list[Frame] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, list[float]]]:
-        """Each score and its ``COLUMNS``; NaN where a figure is not defined."""
+        """Each score and its ``FIGURES``; NaN where a figure is not defined."""
         figures = {**self.figures, "mIoU": self.figures.get("mIoU", math.nan)}
         return [
-            (score, [figures.get(c, figures.get(f"{score}/{c}", math.nan)) for c in COLUMNS])
+            (score, [figures.get(c, figures.get(f"{score}/{c}", math.nan)) for c in FIGURES])
             for score in self.scores
         ]
 
@@ -119,15 +119,15 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
 def write_comparison(results: Sequence[Comparison], path: str | os.PathLike) -> None:
     """Write the rows of all models as CSV, whole; figures in percent."""
     rows = [(result.name, score, *row) for result in results for score, row in result.rows()]
-    write_csv(path, rows, ("model", "score", *COLUMNS))
+    write_csv(path, rows, ("model", "score", *FIGURES))
 
 
 def show_comparison(results: Sequence[Comparison], console: Console | None = None) -> None:
     """Print the rows of all models, the best figure of each column in bold."""
     rows = [(result.name, *row) for result in results for row in result.rows()]
     title = "in percent; FPR95: lower is better"
-    table, best = terminal_table(["model", "score"], COLUMNS, title=title), []
-    for index, name in enumerate(COLUMNS):
+    table, best = terminal_table(["model", "score"], FIGURES, title=title), []
+    for index, name in enumerate(FIGURES):
         values = [values[index] for *_, values in rows if not math.isnan(values[index])]
         best.append((min if name == "FPR95" else max)(values, default=None))
     for name, score, values in rows:

@@ -27,7 +27,7 @@ from .inference import AnomalyInferencer, AnomalyResult, Inferencer
 from .loading import Loaded
 
 OUTPUTS = ("score.npy", "pred.png", "heatmap.png", "overlay.png", "pred_color.png")
-RECORD = "export.json"
+EXPORT_RECORD = "export.json"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def export_heatmaps(
     )
     failed.update(failed_drawing)
     record = _record(items, settings, run, value_range)
-    write_json(out_dir / RECORD, {**record, "failed": failed, "finished": True})
+    write_json(out_dir / EXPORT_RECORD, {**record, "failed": failed, "finished": True})
     written = len(items) - len(failed_drawing)
     return ExportReport(written, failed, value_range, not_finite)
 
@@ -148,7 +148,7 @@ def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -
             output_path(out_dir, item, kind).unlink(missing_ok=True)
     # Recorded only now: whatever the record names is then of this run, also after a kill.
     record = _record(items, settings, run, None)
-    write_json(out_dir / RECORD, {**record, "finished": False})
+    write_json(out_dir / EXPORT_RECORD, {**record, "finished": False})
     return done
 
 
@@ -232,7 +232,7 @@ def describe_run(loaded: Loaded, score: str, source: str) -> dict:
 
 def _recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
     """Sources by output name of the export in ``out_dir`` that a run resumes."""
-    path = out_dir / RECORD
+    path = out_dir / EXPORT_RECORD
     if not path.is_file():
         return {}
     record = read_json(path)

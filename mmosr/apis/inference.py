@@ -180,11 +180,11 @@ class ImageInferencer(Inferencer):
     @staticmethod
     def check_model(model: nn.Module) -> None:
         if not isinstance(model, OpenSetImageClassifier):
-            raise InputError(
-                f"model type '{type(model).__name__}' gives no anomaly score of an image: set "
-                "type='mmosr.OpenSetImageClassifier' in the config, or give a score such as msp "
-                "or energy (--scores); tools/export_heatmaps.py is for segmentation models"
-            )
+            kind, fix = type(model).__name__, "use tools/export_heatmaps.py for anomaly maps"
+            if not hasattr(model, "decode_head"):
+                fix = "set type='mmosr.OpenSetImageClassifier' in the config, or give a score such "
+                fix += "as msp or energy (--scores)"
+            raise InputError(f"model type '{kind}' gives no anomaly score of an image: {fix}")
 
     def to_result(self, sample: DataSample) -> ImageAnomalyResult:
         pred = int(sample.pred_label)

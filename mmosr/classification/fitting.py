@@ -37,17 +37,17 @@ def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> Non
     inputs, labels = inputs[known], labels[known]
     rows = _rows(model, inputs)
     for part in parts.values():
-        if part.fit_on == "inputs":
+        if part.space == "inputs":
             part.update(inputs, model.logits_function, torch.ones_like(labels, dtype=torch.bool))
         else:
-            part.update(rows[part.fit_on], labels)
+            part.update(rows[part.space], labels)
     classifiers = [part for part in parts.values() if part is model.classifier]
     if classifiers and isinstance(model.head, OpenSetClsHead) and model.head.mirror_fit:
         # Before the preprocessor, which may pad on one side.
         mirrored = _network_inputs(model, [image.flip(-1) for image in data["inputs"]])[known]
         rows = _rows(model, mirrored)
         for part in classifiers:
-            part.update(rows[part.fit_on], labels)
+            part.update(rows[part.space], labels)
 
 
 def _network_inputs(model: ScoredModel, images: Tensor | list[Tensor]) -> Tensor:

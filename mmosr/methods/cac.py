@@ -103,7 +103,7 @@ class AnchorClassifier(Fitted, OpenSetClassifier):
         InputError: In evaluation mode with ``test_anchors='reestimated'`` before re-estimation.
     """
 
-    fit_on = "embedding"
+    space = "embedding"
 
     def __init__(
         self,

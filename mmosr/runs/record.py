@@ -108,7 +108,7 @@ def check_resumable(
         raise not_a_record(path) from error
     if differing:
         raise InputError(
-            f"cannot resume: '{path}' is from a run with another {', '.join(differing)}; choose "
+            f"cannot resume: '{path}' is from a run that differs in {', '.join(differing)}; choose "
             "another output"
         )
 

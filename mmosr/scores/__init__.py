@@ -2,7 +2,7 @@
 
 from .base import FittedMapScore, FittedScore, Score, build_score
 from .entries import ScoreConfig
-from .fitted import FIT_ON, Fitted
+from .fitted import SPACES, Fitted
 from .functional import energy, entropy, max_logit, max_softmax, one_vs_rest
 from .kl_matching import KLMatching
 from .mahalanobis import Mahalanobis, MahalanobisPerClass
@@ -12,7 +12,7 @@ from .openmax import OpenMax
 from .standardized import SmoothedMaxLogit, StandardizedMaxLogit
 
 __all__ = [
-    "FIT_ON",
+    "SPACES",
     "Fitted",
     "FittedMapScore",
     "FittedScore",

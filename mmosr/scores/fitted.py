@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mmosr.utils import InputError
 
-# What the rows of a fit can be: see Fitted.fit_on.
-FIT_ON = ("logits", "features", "layers", "embedding", "inputs")
+# What the rows of a fit can be: see Fitted.space.
+SPACES = ("logits", "features", "layers", "embedding", "inputs")
 
 
 def class_sums(rows: Tensor, labels: Tensor, num_classes: int) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class Fitted(nn.Module, ABC):
     # classifier makes of the features, all three at the resolution of the features; 'inputs':
     # network inputs, the function from those to the logits and what to count, which are then the
     # arguments of `accumulate`.
-    fit_on: ClassVar[str]
+    space: ClassVar[str]
     fit_split: ClassVar[str] = "train"
     fitted: Tensor
 
@@ -95,7 +95,7 @@ class Fitted(nn.Module, ABC):
             raise self.no_sample()
         if not all(value.isfinite().all() for value in sums.values()):
             raise InputError(
-                f"{type(self).__name__} cannot be fitted: the {self.fit_on} of the "
+                f"{type(self).__name__} cannot be fitted: the {self.space} of the "
                 f"{self.fit_split} data hold NaN or infinite values; check the checkpoint"
             )
         warning = self.estimate(sums)

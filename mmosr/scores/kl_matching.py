@@ -17,7 +17,7 @@ class KLMatching(FittedMapScore):
     that is never predicted in the fit is left out of the minimum, with a warning.
     """
 
-    space = fit_on = "logits"
+    space = "logits"
 
     def __init__(self, num_classes: int, feature_dims: int | None = None) -> None:
         super().__init__(num_classes, feature_dims)

@@ -37,7 +37,7 @@ class Mahalanobis(FittedMapScore):
         shrinkage: s, in ``[0, 1]``, as in scikit-learn's ShrunkCovariance.
     """
 
-    space = fit_on = "features"
+    space = "features"
 
     def __init__(
         self,
@@ -198,7 +198,7 @@ class LayerLikelihood(FeatureLikelihood):
     to tell classes apart, forget.
     """
 
-    space = fit_on = "layers"
+    space = "layers"
 
 
 def _total_variance(count: Tensor, means: Tensor, outer: Tensor) -> Tensor:

@@ -120,7 +120,7 @@ class OdinWithoutUnknowns(FittedScore):
         candidates: Steps to choose from, in units of the network's input.
     """
 
-    space = fit_on = "inputs"
+    space = "inputs"
     fit_split = "val"
 
     def __init__(

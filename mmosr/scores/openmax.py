@@ -85,7 +85,7 @@ class OpenMax(FittedMapScore):
         max_gib: Most memory for the logits of a rank during the fit, in GiB.
     """
 
-    space = fit_on = "logits"
+    space = "logits"
 
     def __init__(
         self,

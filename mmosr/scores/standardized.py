@@ -24,7 +24,7 @@ class StandardizedMaxLogit(FittedMapScore):
         min_std: Lower bound of the standard deviations, in units of the logits.
     """
 
-    space = fit_on = "logits"
+    space = "logits"
 
     def __init__(
         self,

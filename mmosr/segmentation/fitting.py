@@ -39,7 +39,7 @@ def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> Non
                 f"{sample.get('img_path', 'an image')} has no labels, which fitting needs: add "
                 "LoadAnnotations to the pipeline"
             )
-    spaces = {part.fit_on for part in parts.values()}
+    spaces = {part.space for part in parts.values()}
     metas = [dict(sample.metainfo) for sample in samples]  # sliding windows write into it
     with model.only_scores(()):
         rows = {}
@@ -59,12 +59,12 @@ def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> Non
                 values = model.feature_map(space, features[-1], levels)
                 rows[space] = values.movedim(1, -1)[known].float(), labels[known]
         for part in parts.values():
-            if part.fit_on == "inputs":
+            if part.space == "inputs":
                 kept = _label_maps(samples, inputs.shape[2:], inputs.shape[2:])
                 function = model.logits_function([dict(sample.metainfo) for sample in samples])
                 part.update(inputs, function, _known(kept, model.num_classes))
             else:
-                part.update(*rows[part.fit_on])
+                part.update(*rows[part.space])
 
 
 def _known(labels: Tensor, num_classes: int) -> Tensor:

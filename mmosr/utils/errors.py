@@ -51,7 +51,10 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, KeyError) and " registry" in text and "is not in the" in text:
         return one_line(text.strip("'\"").split(". More details")[0])
     if isinstance(error, URLError):
-        return one_line(f"a download failed ({error.reason}); is there a network?")
+        return one_line(
+            f"a download failed ({error.reason}); is there a network? Without pretrained weights: "
+            "--cfg-options model.backbone.init_cfg=None"
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return one_line(f"{error.strerror}: {error.filename}")
     if isinstance(error, FileNotFoundError):
@@ -66,6 +69,8 @@ def explain(error: BaseException) -> str | None:
                 f": remove {argument[1]}; where it comes from the config that is inherited, write "
                 "_delete_=True beside the new type"
             )
+        elif text.startswith("persistent_workers option needs num_workers"):
+            hint = ": set persistent_workers=False of the data loader as well"
         return one_line(f"the config does not build: {text or type(error).__name__}{hint}")
     if text.startswith("Expected more than 1 value per channel when training"):
         return "batch normalisation needs at least 2 images: set train_dataloader.batch_size=2"

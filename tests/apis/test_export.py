@@ -163,7 +163,7 @@ def test_resume_runs_the_model_only_where_needed(export, inferencer, tmp_path, m
 def test_resume_of_another_run_is_refused(export, tmp_path):
     export()
     for key, what in [("checkpoint_sha256", "checkpoint"), ("score", "score"), ("input", "input")]:
-        with pytest.raises(InputError, match=f"from a run with another {what};"):
+        with pytest.raises(InputError, match=f"from a run that differs in {what};"):
             export(resume=True, record={key: "other"})
     (tmp_path / "out" / "export.json").write_text("{}")
     with pytest.raises(InputError, match="not the record of a run"):

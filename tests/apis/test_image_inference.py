@@ -171,9 +171,9 @@ class TestTable:
         part = out.with_name("scores.csv.part")
         with part.open("a") as file:
             file.write('["half a li')
-        with pytest.raises(InputError, match="another config, score"):
+        with pytest.raises(InputError, match="differs in config, score"):
             _table(root, out, scores="msp", resume=True)
-        with pytest.raises(InputError, match="another batch size"):
+        with pytest.raises(InputError, match="differs in batch size"):
             _table(root, out, batch_size=3, resume=True)
         _table(root, out, resume=True)
         assert out.read_bytes() == whole.read_bytes()

@@ -77,7 +77,7 @@ class ClassifierContract:
             classifier.begin_fit()
             for _ in range(3):
                 features, labels = self.features(), self.labels().flatten()
-                rows = features if classifier.fit_on == "features" else classifier.embed(features)
+                rows = features if classifier.space == "features" else classifier.embed(features)
                 classifier.update(as_rows(rows)[labels != IGNORE], labels[labels != IGNORE])
             classifier.end_fit()
         return classifier.eval()

@@ -97,7 +97,7 @@ class TestReestimated:
         np.testing.assert_allclose(model.reestimated_anchors[0], MEANS[0], rtol=1e-6)
 
     def test_the_fit_reads_the_embedding(self):
-        assert AnchorClassifier.fit_on == "embedding"
+        assert AnchorClassifier.space == "embedding"
 
 
 class TestWhichAnchors:

@@ -31,7 +31,7 @@ def test_lines_to_begin_with(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"model_sha256": "b", "seed": 1}\n', "another model, seed; choose another output"),
+        ('{"model_sha256": "b", "seed": 1}\n', "differs in model, seed; choose another output"),
         ("", "not the record of a run"),
         ("[]\n", "not the record of a run"),
         ("{}\n", "not the record of a run"),

@@ -77,7 +77,7 @@ def test_start_and_resume(tmp_path):
     with pytest.raises(InputError, match=f"^'{tmp_path}' already holds a run: add --resume"):
         check_record(path, RUN, resume=False)
     with pytest.raises(
-        InputError, match=f"^cannot resume: '{path}' is from a run with another batch"
+        InputError, match=f"^cannot resume: '{path}' is from a run that differs in batch"
     ):
         check_record(path, {**RUN, "batch_size": 1}, resume=True)
     assert check_record(path, {**RUN, "batch_size": 1}, resume=True, ignored=["batch_size"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmosr.registry import SCORES
-from mmosr.scores import FIT_ON, Fitted, FittedScore, Score, build_score, energy, max_softmax
+from mmosr.scores import SPACES, Fitted, FittedScore, Score, build_score, energy, max_softmax
 from mmosr.scores.fitted import class_sums
 from mmosr.utils import InputError
 
@@ -26,7 +26,7 @@ def test_build_by_name(name):
         assert score.space in ("logits", "features", "inputs")
         assert not score.state_dict()
         if isinstance(score, FittedScore):
-            assert score.fit_on in FIT_ON and score.fit_split in ("train", "val")
+            assert score.space in SPACES and score.fit_split in ("train", "val")
 
 
 def test_formula_with_options():
@@ -76,7 +76,7 @@ class TestClassSums:
 class Mean(Fitted):
     """The smallest fitted part."""
 
-    fit_on = "embedding"
+    space = "embedding"
 
     def __init__(self):
         super().__init__()

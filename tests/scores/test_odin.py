@@ -195,7 +195,7 @@ class TestOdinWithoutUnknowns(FittedScoreContract):
         assert torch.equal(self.scores(score), expected)
 
     def test_fitted_on_validation_data(self):
-        assert OdinWithoutUnknowns.fit_split == "val" and OdinWithoutUnknowns.fit_on == "inputs"
+        assert OdinWithoutUnknowns.fit_split == "val" and OdinWithoutUnknowns.space == "inputs"
 
     def test_images_without_known_pixels(self):
         inputs, logits_fn, kept = self.everything()

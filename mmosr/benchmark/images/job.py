@@ -17,7 +17,7 @@ from mmosr.runs.record import check_record, read_json, versions, write_json
 from .protocols import ImageProtocol
 from .training import training_hash
 
-RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
+TRIAL_RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
 _OF_THE_CONFIG = ("seed", "training_sha256")  # whose hash is compared
 
 
@@ -54,14 +54,14 @@ class Job:
 
     def check(self, resume: bool) -> None:
         """As :func:`~mmosr.runs.record.check_record`, for this trial."""
-        check_record(self.folder / RECORD, self.record, resume, _OF_THE_CONFIG)
+        check_record(self.folder / TRIAL_RECORD, self.record, resume, _OF_THE_CONFIG)
 
     def start(self) -> None:
         """Write config and record, unless there are those that :meth:`check` has compared."""
-        if not (self.folder / RECORD).is_file():
+        if not (self.folder / TRIAL_RECORD).is_file():
             with atomic_write(self.folder / CONFIG) as path:
                 self.config.dump(path)
-            write_json(self.folder / RECORD, self.record)
+            write_json(self.folder / TRIAL_RECORD, self.record)
 
 
 def trial_folder(out: Path, method: str, trial: int, seed: int | None) -> Path:

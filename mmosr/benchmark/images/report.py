@@ -13,7 +13,7 @@ from mmosr.runs.tables import NOTHING, code, log_console, markdown_table, plain,
 
 from .result import ACCURACY, OPENNESS, SPREAD, TOP5, ProtocolRun, spread
 
-COLUMNS = "protocol version kind method score network figure mean std trials source".split()
+CSV_COLUMNS = "protocol version kind method score network figure mean std trials source".split()
 
 
 def write_report(out: Path, run: ProtocolRun) -> list[Path]:
@@ -23,7 +23,7 @@ def write_report(out: Path, run: ProtocolRun) -> list[Path]:
     """
     content = run.content()
     return write_files(
-        out / "protocol", content, _csv_rows(content), _markdown(content), columns=COLUMNS
+        out / "protocol", content, _csv_rows(content), _markdown(content), columns=CSV_COLUMNS
     )
 
 

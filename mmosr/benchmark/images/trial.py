@@ -26,7 +26,7 @@ from mmosr.utils import InputError
 from mmosr.utils.cli import run_tool
 
 from .data import describe_data
-from .job import CONFIG, RECORD, RESULT, trial_openness, trial_title
+from .job import CONFIG, RESULT, TRIAL_RECORD, trial_openness, trial_title
 from .plots import write_plots
 from .protocols import load_image_protocol
 from .trained import check_checkpoint, check_data_of
@@ -48,7 +48,7 @@ def run_trial(folder: Path) -> None:
         InputError: The data do not fit the protocol, training left no checkpoint, or the one that
             the record names is another.
     """
-    record = read_json(folder / RECORD)
+    record = read_json(folder / TRIAL_RECORD)
     cfg = Config.fromfile(folder / CONFIG)
     protocol = load_image_protocol(record["protocol"])
     data = describe_data(cfg, protocol)

@@ -20,7 +20,7 @@ from .dataset_run import DatasetRun
 from .report import write_report
 from .result import DatasetResult
 
-RECORD = "run.json"
+RUN_RECORD = "run.json"
 
 
 def run_benchmark(
@@ -73,7 +73,7 @@ def _start_record(out: Path, loaded: Loaded, data: Sequence[BenchmarkData], resu
     """Write what decides the results, or check that the run in the folder is the same one."""
     run = together(lambda: _describe(loaded, data))
     first = from_first(lambda: run)
-    together(lambda: _start(out / RECORD, run, first, resume))
+    together(lambda: _start(out / RUN_RECORD, run, first, resume))
     return run
 
 

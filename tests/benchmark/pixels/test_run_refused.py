@@ -26,12 +26,12 @@ def test_a_folder_that_holds_a_run(files, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     refused(files, tmp_path, tmp_path, "--resume", "--out")
     resume = dict(resume=True)
-    refused(files, tmp_path, "another scores;", **resume, scores=["energy"])
-    refused(files, tmp_path, "another scores;", **resume, scores=SCORES[::-1])
-    refused(files, tmp_path, "another list of data sets;", **resume, datasets=[files.objects])
+    refused(files, tmp_path, "differs in scores;", **resume, scores=["energy"])
+    refused(files, tmp_path, "differs in scores;", **resume, scores=SCORES[::-1])
+    refused(files, tmp_path, "differs in list of data sets;", **resume, datasets=[files.objects])
     other = tmp_path / "other.pth"
     torch.save({"state_dict": build(load_config(files.config), seed=1).state_dict()}, other)
-    with pytest.raises(InputError, match="another checkpoint;"):
+    with pytest.raises(InputError, match="differs in checkpoint;"):
         run(files, tmp_path, checkpoint=other, resume=True)
     other.unlink()
     changes = {
@@ -49,7 +49,7 @@ def test_a_folder_that_holds_a_run(files, tmp_path):
         with pytest.raises(InputError) as caught:
             config = load_config(files.config, options)
             run(files, tmp_path, config=config, resume=True)
-        assert f"another {what}" in str(caught.value)
+        assert f"differs in {what}" in str(caught.value)
     record = tmp_path / "run.json"
     text = record.read_text()
     record.write_text(text.replace(f'"torch": "{torch.__version__}"', '"torch": "1.0"'))
@@ -67,7 +67,7 @@ def test_images_added_since(files, tmp_path):
     run(files, tmp_path / "out", scores=["msp"], config=config)
     image = sorted((root / "leftImg8bit" / "test").rglob("*.png"))[0]
     image.unlink()
-    with pytest.raises(InputError, match=r"another data set 'test' \(list of images\);"):
+    with pytest.raises(InputError, match=r"differs in data set 'test' \(list of images\);"):
         run(files, tmp_path / "out", scores=["msp"], config=config, resume=True)
 
 

@@ -167,7 +167,7 @@ def test_resumed_run_measures_the_rest_and_gives_the_same(
 def test_another_run_is_not_resumed(call, folder, finished):
     before = (finished / "representation.json").read_text()
     status, err = call(*arguments(folder, finished, "--exact", "--resume", "--seed", 1))
-    assert status == 1 and "another list of images, seed" in err.splitlines()[-1]
+    assert status == 1 and "differs in list of images, seed" in err.splitlines()[-1]
     assert (finished / "representation.json").read_text() == before
 
 

@@ -151,7 +151,7 @@ class TestRefused:
         ],
     )
     def test_another_run(self, runs, folder, change):
-        with pytest.raises(InputError, match="cannot resume: .* with another config; choose"):
+        with pytest.raises(InputError, match="cannot resume: .* differs in config; choose"):
             self.run(folder, folder / "out", resume=True, **change)
 
     def test_other_versions(self, runs, folder):
@@ -159,7 +159,7 @@ class TestRefused:
         text = path.read_text()
         path.write_text(text.replace(torch.__version__, "1.0"))
         try:
-            with pytest.raises(InputError, match=r"another torch \(1.0 instead of"):
+            with pytest.raises(InputError, match=r"differs in torch \(1.0 instead of"):
                 self.run(folder, folder / "out", scores=SCORES, resume=True)
         finally:
             path.write_text(text)

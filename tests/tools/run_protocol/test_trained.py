@@ -74,7 +74,7 @@ class TestTrained:
         before = written.stat().st_mtime_ns
         again = run_trained(folder, out, resume=True)
         assert again.results["tiny"][0] == tested and written.stat().st_mtime_ns == before
-        with pytest.raises(InputError, match="cannot resume: .* with another --trained; choose"):
+        with pytest.raises(InputError, match="cannot resume: .* differs in --trained; choose"):
             run_trained(folder, out, resume=True, source=None)
 
     def test_of_a_trial_that_was_not_trained_itself(self, tested, folder):
