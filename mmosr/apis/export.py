@@ -11,7 +11,7 @@ import numpy as np
 
 from mmosr.runs.batches import cut
 from mmosr.runs.progress import progress
-from mmosr.runs.record import check_resumable, read_json, write_json
+from mmosr.runs.record import check_resumable, not_a_record, read_json, write_json
 from mmosr.utils import InputError
 from mmosr.version import __version__
 from mmosr.visualization import HeatmapStyle, ImageItem, check_range, draw_pictures, maps_range
@@ -237,4 +237,6 @@ def _recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
         return {}
     record = read_json(path)
     check_resumable(path, record.get("run"), run)
+    if not isinstance(record.get("images"), dict):
+        raise not_a_record(path)
     return record["images"]

@@ -57,7 +57,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
             if not isinstance(prefix, Mapping) or "img_path" not in prefix:
                 continue
             folder = os.path.join(dataset.get("data_root") or "", prefix["img_path"])
-            if "://" not in folder and not os.path.isdir(folder):
+            if "://" not in folder and not os.path.isdir(folder or "."):
                 raise InputError(
                     f"{loader}: image folder {folder} does not exist; docs/data.md says how to "
                     "get and arrange each data set"

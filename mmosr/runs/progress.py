@@ -29,7 +29,7 @@ def progress(
         show: False for the ranks that stay silent.
     """
     total = len(items) if total is None else total
-    if not show:
+    if not show or not total:
         yield from items
         return
     if sys.stdout.isatty():

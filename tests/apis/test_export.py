@@ -165,9 +165,12 @@ def test_resume_of_another_run_is_refused(export, tmp_path):
     for key, what in [("checkpoint_sha256", "checkpoint"), ("score", "score"), ("input", "input")]:
         with pytest.raises(InputError, match=f"from a run that differs in {what};"):
             export(resume=True, record={key: "other"})
-    (tmp_path / "out" / "export.json").write_text("{}")
-    with pytest.raises(InputError, match="not the record of a run"):
-        export(resume=True)
+    path = tmp_path / "out" / "export.json"
+    run = json.loads(path.read_text())["run"]
+    for content in ({}, {"run": run}, {"run": run, "images": ["a"]}):
+        path.write_text(json.dumps(content))
+        with pytest.raises(InputError, match="not the record of a run"):
+            export(resume=True)
 
 
 def test_a_new_export_never_adopts_maps_of_an_older_one(export, tmp_path, monkeypatch):

@@ -165,6 +165,11 @@ def test_missing_data_is_named(tmp_path):
         check_data(loader(tmp_path, "none"), ["train_dataloader"])
 
 
+def test_images_without_a_folder_of_their_own():
+    """The list may have their whole paths."""
+    check_data(loader("", ""), ["train_dataloader"])
+
+
 EPOCHS = [
     dict(by_epoch=True, max_epochs=2),
     dict(type="EpochBasedTrainLoop", max_epochs=2),

@@ -37,6 +37,7 @@ def test_bar_on_a_terminal(capsys, monkeypatch, fail):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
+    assert list(progress([], "nothing")) == [] and not capsys.readouterr().out
     items = iter(progress(range(3), "[what]"))
     assert [next(items), next(items)] == [0, 1]
     if fail:
