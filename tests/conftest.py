@@ -11,10 +11,10 @@ from mmengine.registry import init_default_scope
 from .hosts import keep_imported, spare_time
 from .two_ranks import TwoRanks
 
-# Some tools have modules beside them.
+# Some tools have modules next to them.
 TOOLS = Path(__file__).parents[1] / "tools"
 sys.path += [str(TOOLS / folder) for folder in ("analysis_tools", "model_converters")]
-# Contracts hold assertions but are no test files; without this their failures show no values.
+# Contracts contain assertions but are not test files; without this their failures show no values.
 pytest.register_assert_rewrite(
     "tests.classification.contract",
     "tests.configs.shown_images",
@@ -38,7 +38,7 @@ def pytest_collection_finish():
 
 
 def pytest_unconfigure():
-    """Else triton finds leaks as the process ends."""
+    """Otherwise triton reports leaks when the process ends."""
     gc.unfreeze()
 
 
@@ -52,7 +52,7 @@ def quick_hosts():
 
 @pytest.fixture(autouse=True)
 def quiet_logging(monkeypatch):
-    """mmengine keeps its loggers, whose stream pytest has closed when the next test logs."""
+    """mmengine keeps its loggers, but pytest has closed their stream when the next test logs."""
     monkeypatch.setattr(logging, "raiseExceptions", False)
 
 
@@ -79,7 +79,7 @@ def demo_scenes(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def on_two_ranks():
-    """Call ``function(rank, *arguments)`` on both ranks; gives the two results in rank order."""
+    """Call ``function(rank, *arguments)`` on both ranks; returns the two results in rank order."""
     ranks = TwoRanks()
     yield ranks
     ranks.stop()

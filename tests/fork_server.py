@@ -1,6 +1,6 @@
 """What the server of :mod:`tests.processes` imports once, for all processes that it forks.
 
-The hosts and what they need, and nothing of mmosr: that is imported anew by each process.
+The hosts and what they need, but nothing of mmosr, which each process imports itself.
 """
 
 import hypothesis  # noqa: F401

@@ -1,4 +1,4 @@
-"""What the tests change in mmengine, so that they wait for nothing that changes no result."""
+"""What the tests change in mmengine, to avoid waiting for things that do not affect results."""
 
 import gc
 from types import SimpleNamespace
@@ -7,10 +7,10 @@ import pytest
 
 
 def spare_time(patch: pytest.MonkeyPatch) -> None:
-    """Leave out what takes most of a short run and changes no result.
+    """Leave out what takes most of a short run and does not affect results.
 
-    mmengine lays out the text of each config that it prints or writes, and waits two seconds
-    whenever all training images have been shown.
+    mmengine formats the text of each config that it prints or writes, and waits two seconds
+    whenever all training images have been used.
     """
     # mmengine imports the function at the top (0.10) or where it is used (later).
     for place in ("mmengine.config.config", "yapf.yapflib.yapf_api"):
@@ -19,7 +19,7 @@ def spare_time(patch: pytest.MonkeyPatch) -> None:
 
 
 def keep_imported() -> None:
-    """Take what is imported out of garbage collection, which mmengine calls for each data set.
+    """Exclude what is imported from garbage collection, which mmengine calls for each data set.
 
     It takes 0.3 s with the hosts imported, and a millisecond afterwards.
     """

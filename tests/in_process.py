@@ -1,4 +1,4 @@
-"""The tools in the process of the tests, without the seconds that a new one takes to start."""
+"""The tools in the process of the tests, without the seconds that a new one needs to start."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""Scripts in processes of their own, which need not import the hosts again."""
+"""Scripts in their own processes, which need not import the hosts again."""
 
 import multiprocessing
 import os
@@ -30,12 +30,12 @@ def fork_context() -> multiprocessing.context.BaseContext:
 
 
 class Script:
-    """A script in a process of its own, with the methods of ``subprocess.Popen``.
+    """A script in its own process, with the methods of ``subprocess.Popen``.
 
     Args:
         name: ``tools/NAME.py``, ``NAME.py`` of another folder, or a module for ``python -m``.
-        *arguments: Of the command line.
-        environment: Variables beside those of this process.
+        *arguments: Arguments of the command line.
+        environment: Variables in addition to those of this process.
         log: File to which both streams are added.
     """
 
@@ -90,7 +90,7 @@ class Script:
         return self.printed()
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to this process, not to its own ones."""
+        """Send a signal to this process, not to its children."""
         if self.returncode is None:
             os.kill(self.pid, number)
 

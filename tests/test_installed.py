@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# What a user does there: a config that inherits one of the package, one by its name alone, and a
-# benchmark by its name.
+# What a user does there: a config that inherits one of the package, one by name only, and a
+# benchmark by name.
 USE = """
 import mmosr
 from mmengine import Config

@@ -1,4 +1,4 @@
-"""``type='mmosr.NAME'`` finds every part in a fresh process, whichever registry is asked first."""
+"""``type='mmosr.NAME'`` finds every part in a fresh process, whichever registry is used first."""
 
 import importlib
 import json
@@ -9,8 +9,8 @@ import sys
 import mmosr
 from mmosr import registry
 
-# Each registry is asked in a fork of its own, as if it were the first; the hosts are there already
-# because to import them takes seconds.
+# Each registry is used in its own fork, as if it were the first; the hosts are already imported
+# because that takes seconds.
 ASK = """
 import json, os, sys
 import mmpretrain.models, mmseg.models
@@ -37,7 +37,7 @@ def test_every_part_is_found_in_a_fresh_process():
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     expected = {
-        # Tests register parts of their own.
+        # Tests register their own parts.
         name: sorted(k for k, v in part.module_dict.items() if v.__module__.startswith("mmosr."))
         for name, part in registries().items()
     }

@@ -1,4 +1,4 @@
-"""The bookkeeping of scores, on a host that is no network at all."""
+"""The bookkeeping of scores, on a host that is not a network."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ class Host(nn.Module):
 
 
 class Model(ScoredModel, Host):
-    """The least that a host says."""
+    """The minimum that a host provides."""
 
     @property
     def classifier(self):
@@ -82,7 +82,7 @@ def test_functions_and_spaces():
 
 
 def test_the_methods_own_score_wins():
-    """``msp`` of a linear classifier is its own, so it is no post-hoc one."""
+    """``msp`` of a linear classifier is its own, so it is not a post-hoc one."""
     assert not Model(own(), score="msp").posthoc_scores
     assert list(Model(score="msp").posthoc_scores) == ["msp"]
 
@@ -165,5 +165,5 @@ def test_statistics_travel():
     logits = torch.randn(4, C)
     found, expected = (m.score_function("sml")(logits) for m in (fresh, model))
     assert torch.equal(found, expected)
-    # Of a score that this model does not have, nothing is taken.
+    # Nothing is taken for a score that this model does not have.
     Model(score="msp").load_score_statistics(model.score_statistics())

@@ -12,7 +12,7 @@ import torch.distributed as dist
 from .processes import fork_context
 
 RANKS = range(2)
-TIMEOUT = 240  # seconds without an answer, where no rank fails
+TIMEOUT = 240  # seconds without an answer, if no rank fails
 MOMENT = 0.5  # seconds in which the cause may follow: a rank that ends makes the other raise too
 
 
@@ -28,9 +28,9 @@ def work(rank: int, port: int, pipe: Connection) -> None:
         dist.init_process_group("gloo", rank=rank, world_size=len(RANKS))
         for function, arguments in iter(pipe.recv, None):
             pipe.send((function(rank, *arguments), None))
-    except BaseException:  # pytest's own failures are no Exception
+    except BaseException:  # pytest's own failures are not an Exception
         pipe.send((None, traceback.format_exc()))
-        # To end here would make the other rank fail too, whose error would hide this one.
+        # Ending here would make the other rank fail too, and its error would hide this one.
         pipe.poll(None)
         os._exit(1)
     dist.barrier()
@@ -38,7 +38,7 @@ def work(rank: int, port: int, pipe: Connection) -> None:
 
 
 class TwoRanks:
-    """Calls functions on both ranks of a group that lives as long as none of them fails."""
+    """Calls functions on both ranks of a group that lives as long as no call fails."""
 
     def __init__(self) -> None:
         self._workers, self._pipes = [], []
@@ -47,14 +47,14 @@ class TwoRanks:
         """Call ``function(rank, *arguments)`` on both ranks.
 
         Args:
-            function: Of a module, so that the processes can import it.
-            *arguments: The same for both.
+            function: A module's function, so that the processes can import it.
+            *arguments: Arguments, the same for both.
 
         Returns:
             The two results in rank order.
 
         Raises:
-            RankError: A rank raised, ended or gave no answer in time; at once, and whatever the
+            RankError: A rank raised, ended or did not answer in time; raised at once, whatever the
                 other does. The next call has new processes.
         """
         if not self._workers:
@@ -84,7 +84,7 @@ class TwoRanks:
             ours, theirs = context.Pipe()
             worker = context.Process(target=work, args=(rank, port, theirs), daemon=True)
             worker.start()
-            theirs.close()  # else the end of the process would not end the pipe
+            theirs.close()  # else the end of the process would not close the pipe
             self._workers.append(worker)
             self._pipes.append(ours)
 

@@ -36,7 +36,7 @@ begin=$SECONDS
 
 say() { printf '\n[quickstart %4d s] %s\n' "$((SECONDS - begin))" "$*"; }
 
-# Show the lines of a log that report progress; it is no error if there are none.
+# Show the lines of a log that report progress; it is not an error if there are none.
 progress() {
     grep --line-buffered -oE \
         'Iter\(train\).*eta: [0-9:]+|Iter\(val\).*mIoU: [0-9.]+|resumed epoch.*|load_from=[^,]*' || true

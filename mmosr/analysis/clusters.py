@@ -17,13 +17,13 @@ def davies_bouldin(embedding: np.ndarray, labels: np.ndarray) -> float:
     """Davies-Bouldin index of known images (m-OvR, section IV-A); smaller = better separated.
 
     ``1/C sum_i max_{j != i} (s_i + s_j) / m_ij``, s the mean distance of a class to its mean, m
-    between the means: scikit-learn's. Infinite where two classes have one mean, as those of a
-    network whose features have collapsed: scikit-learn leaves such a pair out, and gives 0, the
-    best of all, where there is no other.
+    between the means: scikit-learn's. Infinite if two classes have the same mean, as when a
+    network's features have collapsed: scikit-learn leaves such a pair out, and returns 0, the best
+    value, if there is no other.
 
     Args:
-        embedding: ``(N, D)``, of known images.
-        labels: ``(N,)``, at least two different ones, and fewer than N.
+        embedding: Embeddings ``(N, D)`` of known images.
+        labels: Labels ``(N,)``, at least two different ones, and fewer than N.
     """
     # Means of equal rows may differ in their last digits.
     if _between_means(embedding, labels).min() <= 1e-12 * np.abs(embedding).max():
@@ -34,12 +34,12 @@ def davies_bouldin(embedding: np.ndarray, labels: np.ndarray) -> float:
 def inter_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
     """Mean Euclidean distance ``|f(x) - f(x')|`` of images of different classes.
 
-    The mean of a pair of classes is over all pairs of their images; then over the pairs of classes,
-    so that each class counts alike. m-OvR, figure 4b, does not say which mean it takes.
+    The mean is taken over all pairs of images of two classes, then over the pairs of classes, so
+    that each class counts equally. m-OvR, figure 4b, does not say which mean it takes.
 
     Args:
-        embedding: ``(N, D)``, of known images.
-        labels: ``(N,)``, at least two different ones.
+        embedding: Embeddings ``(N, D)`` of known images.
+        labels: Labels ``(N,)``, at least two different ones.
     """
     _need_classes(labels)
     embedding = embedding.astype(np.float64)
@@ -54,7 +54,7 @@ def inter_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
 
 
 def intra_class_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
-    """Mean Euclidean distance to the mean of the own class; then the mean over the classes."""
+    """Mean Euclidean distance of images to their class mean; then the mean over the classes."""
     found = []
     for label in np.unique(labels):
         own = embedding[labels == label].astype(np.float64)
@@ -68,7 +68,7 @@ def class_mean_distance(embedding: np.ndarray, labels: np.ndarray) -> float:
 
 
 def nearest_centre(embedding: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Euclidean distance to the closest of ``(C, D)`` centres and its number, each ``(N,)``."""
+    """Euclidean distance to the closest of ``(C, D)`` centres and its index, each ``(N,)``."""
     distances = cdist(embedding.astype(np.float64), centres.astype(np.float64))
     return distances.min(1), distances.argmin(1)
 
@@ -79,17 +79,17 @@ def bhattacharyya_coefficient(
     """Overlap ``sum_b sqrt(p_b q_b)`` of two samples; 1 = equal, 0 = disjoint (CAC, table 2).
 
     p and q are the shares of the samples in bins that hold equal parts of the two together, each
-    sample with half of the weight. The coefficient of the densities is the same in any increasing
-    function of the values, and so are these bins: neither unit nor outliers matter. CAC does not
-    say how it bins.
+    sample with half of the weight. The coefficient of the densities is invariant under any
+    increasing function of the values, and so are these bins: neither units nor outliers matter. CAC
+    does not say how it bins.
 
     Args:
         first: Values ``(N,)``, such as distances of known images.
         second: Values ``(M,)``.
-        bins: Even, at least 2; default: :func:`default_bins`.
+        bins: Number of bins, even, at least 2; default: :func:`default_bins`.
 
     Raises:
-        InputError: An empty sample, values that are not finite, or another number of bins.
+        InputError: A sample is empty, values are not finite, or the number of bins is invalid.
     """
     first, second = (np.asarray(values, np.float64) for values in (first, second))
     if not first.size or not second.size:
@@ -108,17 +108,17 @@ def bhattacharyya_coefficient(
 
 
 def default_bins(first: int, second: int) -> int:
-    """The even number next below the root of the smaller sample, at least 2."""
+    """The largest even number not above the root of the smaller sample size, at least 2."""
     return max(2, math.isqrt(min(first, second)) // 2 * 2)
 
 
 def sampling_loss(first: int, second: int, bins: int) -> float:
-    """What the coefficient of two samples of one distribution falls short of 1, to first order."""
+    """How far the coefficient of two samples of one distribution is below 1, to first order."""
     return (bins - 1) / 8 * (1 / first + 1 / second)
 
 
 def _equal_parts(first: np.ndarray, second: np.ndarray, bins: int) -> np.ndarray:
-    """Inner edges of the bins, half-way between neighbouring values; fewer where values tie."""
+    """Inner edges of the bins, half-way between neighbouring values; fewer if values tie."""
     values = np.concatenate([first, second])
     # Whole numbers, so that two samples without overlap are cut exactly between them.
     weights = np.repeat([len(second), len(first)], [len(first), len(second)])
@@ -130,7 +130,7 @@ def _equal_parts(first: np.ndarray, second: np.ndarray, bins: int) -> np.ndarray
 
 
 def _between_means(embedding: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Distances between the means of the classes, one for each pair."""
+    """Distances between the means of the classes, one per pair."""
     _need_classes(labels)
     means = [embedding[labels == label].astype(np.float64).mean(0) for label in np.unique(labels)]
     return pdist(np.stack(means))

@@ -12,13 +12,13 @@ from mmosr.utils import InputError
 
 
 def sample_pairs(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Positions of two known images of different classes, ``count`` times.
+    """Indices of two known images of different classes, ``count`` times.
 
     All pairs of classes occur equally often, up to one, in random order and direction; the image of
-    each class is drawn anew.
+    each class is drawn anew each time.
 
     Args:
-        labels: ``(N,)``; negative ones are unknown and never drawn.
+        labels: Labels ``(N,)``; negative ones are unknown and never drawn.
         count: Number of pairs, at least 0.
         seed: At least 0.
 
@@ -26,7 +26,7 @@ def sample_pairs(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
         int64 ``(count, 2)``.
 
     Raises:
-        InputError: Fewer than two known classes.
+        InputError: There are fewer than two known classes.
     """
     members = {label: np.flatnonzero(labels == label) for label in np.unique(labels[labels >= 0])}
     classes = list(combinations(members, 2))
@@ -47,9 +47,9 @@ def interpolate(first: Tensor, second: Tensor, t: Tensor | float) -> Tensor:
     The paper prints ``(1 - t) x_0 - t x_1``, which is not a line between the two.
 
     Args:
-        first: ``(N, ...)``.
-        second: As ``first``.
-        t: Number, or ``(N,)``.
+        first: Images ``(N, ...)``.
+        second: Like ``first``.
+        t: A number, or ``(N,)``.
     """
     t = torch.as_tensor(t, dtype=first.dtype, device=first.device)
     t = t.reshape(-1, *[1] * (first.dim() - 1))
@@ -57,7 +57,7 @@ def interpolate(first: Tensor, second: Tensor, t: Tensor | float) -> Tensor:
 
 
 def path_length(values: np.ndarray) -> np.ndarray:
-    """Length of ``f(x_t)`` as a polygon through the steps, eq. 5: at most that of the curve.
+    """Length of ``f(x_t)`` as a polyline through the steps, eq. 5: at most that of the curve.
 
     Args:
         values: ``(P, S, D)``: f at the S steps of P paths.

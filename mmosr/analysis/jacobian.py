@@ -1,8 +1,8 @@
 """Frobenius norm of the Jacobian of a network with respect to its input, per image.
 
 The theory: Park et al., "Understanding Open-Set Recognition by Jacobian Norm of Representation",
-2022, section III. Both functions give squared norms, which add up exactly over rows, and are
-unbiased in the estimate; :func:`to_norm` takes the root.
+2022, section III. Both functions return squared norms, which add up exactly over rows, and can be
+estimated without bias; :func:`to_norm` takes the root.
 
 The function must treat the images of a batch independently of each other, as a network in
 evaluation mode does (batch normalisation too). No parameter receives a gradient.
@@ -24,11 +24,11 @@ Function = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class NormEstimate:
-    """A value for each image and what it may be off by.
+    """A value per image and its uncertainty.
 
     Args:
         value: float64 ``(N,)``.
-        error: Standard error, float64 ``(N,)``; 0 where the value is exact.
+        error: Standard error, float64 ``(N,)``; 0 if the value is exact.
     """
 
     value: Tensor
@@ -38,16 +38,16 @@ class NormEstimate:
 def exact_squared_norm(
     function: Function, inputs: Tensor, scale: Tensor | float = 1.0
 ) -> NormEstimate:
-    """``|J|_F^2 = sum_d |grad_x f_d(x)|^2`` by one backward pass for each of the D outputs.
+    """``|J|_F^2 = sum_d |grad_x f_d(x)|^2`` with one backward pass for each of the D outputs.
 
-    Each pass gives one row of the Jacobian of all images at once, which is squared, added in
+    Each pass computes one row of the Jacobian of all images at once, which is squared, added in
     float64 and dropped: memory holds one forward graph and one gradient, whatever D is.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
-        inputs: ``(N, ...)``; the graph grows with N.
+        function: Maps inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
+        inputs: Inputs ``(N, ...)``; the graph grows with N.
         scale: Change of variable, broadcast to one input: with ``x = scale * u + c`` the derivative
-            is that with respect to ``u``.
+            is with respect to ``u``.
 
     Raises:
         InputError: The values do not depend on the inputs in a differentiable way.
@@ -71,20 +71,20 @@ def hutchinson_squared_norm(
 ) -> NormEstimate:
     """Unbiased estimate of ``|J|_F^2`` from random projections of the output (Hutchinson, 1990).
 
-    ``E |J^T v|^2 = tr(J J^T) = |J|_F^2`` for ``v`` of mean 0 and covariance 1. Each probe costs a
-    backward pass for all images at once; mean and variance are updated as they come. The probes are
+    ``E |J^T v|^2 = tr(J J^T) = |J|_F^2`` for ``v`` of mean 0 and covariance 1. Each probe costs one
+    backward pass for all images at once; mean and variance are updated on the fly. The probes are
     Rademacher (+-1): exact where the rows of J are orthogonal, and never worse than Gaussian ones,
     with the variance ``2 sum_{i != j} (J J^T)_ij^2``.
 
     Args:
-        function: From inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
+        function: Maps inputs ``(N, ...)`` to values ``(N, ...)``, D of them per image.
         inputs: ``(N, ...)``.
-        seeds: One for each image: its probes depend on nothing else, such as the batch it is in.
+        seeds: One per image: its probes depend on nothing else, such as the batch it is in.
         probes: At least 2, for the standard error.
         scale: As in :func:`exact_squared_norm`.
 
     Raises:
-        InputError: Fewer than 2 probes, or as :func:`exact_squared_norm`.
+        InputError: There are fewer than 2 probes, or see :func:`exact_squared_norm`.
     """
     if probes < 2:
         raise InputError(f"{probes} probes give no standard error: take 2 or more")
@@ -132,6 +132,6 @@ def _squared_gradient(
 
 
 def _sample_probe(generators: Sequence[torch.Generator], dims: int) -> Tensor:
-    """One probe of +-1 for each image, ``(N, D)``."""
+    """One probe of +-1 per image, ``(N, D)``."""
     signs = torch.stack([torch.randint(2, (dims,), generator=own) for own in generators])
     return (2 * signs - 1).float()

@@ -1,4 +1,4 @@
-"""What is analysed: a representation of a classifier, and the variable it is differentiated by."""
+"""What is analysed: a representation of a classifier, and the variable of its derivative."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ def space_function(model: OpenSetImageClassifier, space: str = "embedding") -> F
     """The representation f of m-OvR, section III, as a function of network inputs.
 
     Args:
-        model: In evaluation mode.
-        space: ``'embedding'``: where the method lives: unit features with m-OvR, as in the paper,
+        model: The model, in evaluation mode.
+        space: ``'embedding'``: the space of the method: unit features with m-OvR, as in the paper,
             the logits z with CAC, the projected features with L-GMM, and the features of a plain
-            head. ``'features'``: what enters the last layer. ``'unit-features'``: the same divided
-            by their norm, so that models of different scale compare. ``'logits'``: class scores.
+            head. ``'features'``: the input of the last layer. ``'unit-features'``: the same divided
+            by their norm, so that models of different scale can be compared. ``'logits'``: class
+            scores.
 
     Returns:
-        From inputs ``(N, 3, H, W)`` to float32 values ``(N, D)``.
+        A function from inputs ``(N, 3, H, W)`` to float32 values ``(N, D)``.
 
     Raises:
-        InputError: No such space, or a head that has no features before one last layer.
+        InputError: The space does not exist, or the head has no features before a single last
+            layer.
     """
     if space not in SPACES:
         raise InputError(f"there is no space '{space}': choose from {', '.join(SPACES)}")
@@ -62,7 +64,7 @@ def space_and_logits(
 
 
 def input_scale(model: OpenSetImageClassifier, units: str = "network") -> Tensor | float:
-    """By how much the network input grows with the variable of the derivative.
+    """How much the network input grows with the variable of the derivative.
 
     Args:
         model: Its data preprocessor subtracts a mean and divides by a standard deviation.
@@ -70,7 +72,7 @@ def input_scale(model: OpenSetImageClassifier, units: str = "network") -> Tensor
             of each channel, ``(3, 1, 1)``.
 
     Raises:
-        InputError: No such units.
+        InputError: The units do not exist.
     """
     if units not in UNITS:
         raise InputError(f"there are no units '{units}': choose from {', '.join(UNITS)}")
@@ -81,7 +83,7 @@ def input_scale(model: OpenSetImageClassifier, units: str = "network") -> Tensor
 
 
 def own_centres(model: OpenSetImageClassifier, space: str) -> Tensor | None:
-    """The anchors ``(C, D)`` that CAC measures distances to in the test, None for other methods."""
+    """The anchors ``(C, D)`` that CAC measures distances to in the test; None for other methods."""
     classifier = model.classifier
     if space != "embedding" or not isinstance(classifier, AnchorClassifier):
         return None

@@ -1,4 +1,4 @@
-"""Use of trained models from Python: loading, inference and export."""
+"""Using trained models from Python: loading, inference and export."""
 
 from mmosr.config.loading import load_config
 

@@ -32,7 +32,7 @@ from .loading import load
 
 FIGURES = ("AUROC", "AP", "FPR95", "mIoU")
 SHEET_COLUMNS = ("outlined", "prediction", "score")
-# The colours of a sheet run from what is common among known pixels to what is rare at all.
+# The colours of a sheet range from what is common in known pixels to what is rare overall.
 SHEET_PERCENTILES = (90.0, 99.5)
 
 
@@ -41,10 +41,10 @@ class Contestant:
     """A model that takes part in a comparison.
 
     Args:
-        name: What the table calls it.
-        config: Its config file, whose test data count.
+        name: Its name in the table.
+        config: Its config file, which defines the test data.
         checkpoint: Its weights.
-        scores: In place of the config's.
+        scores: Scores that replace the config's.
         cfg_options: Settings merged into the config.
     """
 
@@ -57,12 +57,12 @@ class Contestant:
 
 @dataclass
 class Comparison:
-    """What a model reached.
+    """The results of a model.
 
     Args:
-        name: Of the contestant.
+        name: Name of the contestant.
         scores: Names of its scores.
-        figures: In percent, as :class:`~mmosr.evaluation.OpenSetMetric` names them.
+        figures: Figures in percent, named as in :class:`~mmosr.evaluation.OpenSetMetric`.
         frames: Pictures with its first score.
     """
 
@@ -72,7 +72,7 @@ class Comparison:
     frames: list[Frame] = field(default_factory=list)
 
     def rows(self) -> list[tuple[str, list[float]]]:
-        """Each score and its ``FIGURES``; NaN where a figure is not defined."""
+        """Each score and its ``FIGURES``; NaN if a figure is undefined."""
         figures = {**self.figures, "mIoU": self.figures.get("mIoU", math.nan)}
         return [
             (score, [figures.get(c, figures.get(f"{score}/{c}", math.nan)) for c in FIGURES])
@@ -84,10 +84,10 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     """Test a segmentation model, and keep some pictures.
 
     Args:
-        contestant: The model. ``test_dataloader`` and ``test_evaluator`` of its config say on what
-            it is tested, and how.
-        frames: Pictures to keep: the first of the test data, and where there is a
-            ``val_dataloader`` the first of that last, which shows no unknown objects.
+        contestant: The model. ``test_dataloader`` and ``test_evaluator`` of its config define the
+            test.
+        frames: Pictures to keep: the first of the test data and, if there is a ``val_dataloader``,
+            its first as the last one, which has no unknown objects.
         trust: See :func:`~mmosr.apis.load`.
 
     Raises:
@@ -117,7 +117,7 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
 
 
 def write_comparison(results: Sequence[Comparison], path: str | os.PathLike) -> None:
-    """Write the rows of all models as CSV, whole; figures in percent."""
+    """Write the rows of all models as CSV, atomically; figures in percent."""
     rows = [(result.name, score, *row) for result in results for score, row in result.rows()]
     write_csv(path, rows, ("model", "score", *FIGURES))
 
@@ -140,11 +140,11 @@ def show_comparison(results: Sequence[Comparison], console: Console | None = Non
 
 
 def draw_sheet(comparison: Comparison, path: str | os.PathLike, title: str) -> None:
-    """Draw the kept pictures: unknown objects outlined, prediction, heatmap; in one colour range.
+    """Draw the kept pictures: outlined unknown objects, prediction, heatmap; in one colour range.
 
     Args:
-        comparison: With frames.
-        path: Of the picture.
+        comparison: Results with frames.
+        path: Path of the picture.
         title: Its title.
     """
     frames = comparison.frames

@@ -37,15 +37,15 @@ class ExportSettings:
     Args:
         out_dir: Folder of all outputs.
         style: How heatmaps are drawn.
-        value_range: Scores of the first and the last colour. Default: taken over the whole run.
+        value_range: Scores of the first and the last colour. Default: from the whole run.
         range_from: ``percentile`` (1 and 99 percent of all pixels of the run, exact) or ``minmax``.
-        per_image_range: A range for each image; its heatmaps cannot be compared.
+        per_image_range: A separate range per image; heatmaps cannot be compared.
         color_pred: Also draw the labels with the palette of the data.
-        batch_size: Images that go through the network together when their sizes are equal.
+        batch_size: Images that go through the network together if their sizes are equal.
         resume: Keep what an interrupted run with the same model has finished.
 
     Raises:
-        InputError: A setting is out of its range, or two exclude each other.
+        InputError: A setting is out of range, or two exclude each other.
     """
 
     out_dir: Path
@@ -70,12 +70,12 @@ class ExportSettings:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export did.
+    """The result of an export.
 
     Args:
         written: Images with all their outputs.
-        failed: Reason by source of each image without.
-        value_range: The colour range of the run; None with a range per image or without an image.
+        failed: Reason by source for each other image.
+        value_range: The colour range of the run; None with a range per image or without images.
         not_finite: Sources whose map has NaN or infinite scores.
     """
 
@@ -93,12 +93,12 @@ def export_heatmaps(
 ) -> ExportReport:
     """Write raw maps, labels, heatmaps and overlays of images, and ``export.json``.
 
-    The model runs first over all images and its maps are kept; the colour range is then taken from
+    The model first runs over all images and its maps are kept; then the colour range is taken from
     the maps on disk and all pictures are drawn with it. A resumed run therefore ends with the same
-    files as one that was never interrupted. An image that cannot be read does not stop the others.
+    files as an uninterrupted one. An image that cannot be read does not stop the others.
 
     Args:
-        inferencer: Gives the maps.
+        inferencer: Computes the maps.
         items: From :func:`~mmosr.apis.find_images`.
         settings: What to export and how.
         run: From :func:`~mmosr.apis.describe_run`.
@@ -135,7 +135,7 @@ def _palette(model) -> list:
 
 
 def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -> set[ImageItem]:
-    """Remove what this run must not take for its own, record it, and return what is done."""
+    """Remove what this run must not mistake for its own, record it, and return what is done."""
     out_dir = settings.out_dir
     known = _recorded_sources(out_dir, run) if settings.resume else {}
     done = {
@@ -146,7 +146,7 @@ def _start(items: Sequence[ImageItem], settings: ExportSettings, run: Mapping) -
     for item in items:
         for kind in OUTPUTS if item not in done else ():
             output_path(out_dir, item, kind).unlink(missing_ok=True)
-    # Recorded only now: whatever the record names is then of this run, also after a kill.
+    # Recorded only now, so that everything in the record belongs to this run, also after a kill.
     record = _record(items, settings, run, None)
     write_json(out_dir / EXPORT_RECORD, {**record, "finished": False})
     return done
@@ -190,7 +190,7 @@ def _predict(
 def predict_readable(
     inferencer: Inferencer, items: Sequence[ImageItem]
 ) -> tuple[dict[ImageItem, Any], dict[str, str]]:
-    """Results of a batch of images, and the reason by source of each that cannot be read."""
+    """Results of a batch of images, and the reason by source for each that cannot be read."""
     prepared, failed = {}, {}
     for item in items:
         try:
@@ -209,9 +209,9 @@ def write_maps(out_dir: Path, item: ImageItem, result: AnomalyResult) -> None:
 
 
 def _is_complete(out_dir: Path, item: ImageItem) -> bool:
-    """Whether the raw map and the labels of an image are there, whole, and of one size."""
+    """Whether the raw map and the labels of an image exist, complete and of the same size."""
     try:
-        # Mapping checks the header against the length of the file, without reading it all.
+        # Memory-mapping checks the header against the length of the file, without reading it all.
         score = np.load(output_path(out_dir, item, "score.npy"), mmap_mode="r")
         labels = read_labels(out_dir, item)
     except (OSError, ValueError, EOFError, cv2.error):
@@ -220,7 +220,7 @@ def _is_complete(out_dir: Path, item: ImageItem) -> bool:
 
 
 def describe_run(loaded: Loaded, score: str, source: str) -> dict:
-    """What decides the raw maps of a run; a resumed run must have the same.
+    """What determines the raw maps of a run; a resumed run must match.
 
     Args:
         loaded: The model.
@@ -231,7 +231,7 @@ def describe_run(loaded: Loaded, score: str, source: str) -> dict:
 
 
 def _recorded_sources(out_dir: Path, run: Mapping) -> dict[str, str]:
-    """Sources by output name of the export in ``out_dir`` that a run resumes."""
+    """Sources by output name of the export in ``out_dir`` that is resumed."""
     path = out_dir / EXPORT_RECORD
     if not path.is_file():
         return {}

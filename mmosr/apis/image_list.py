@@ -1,4 +1,4 @@
-"""Which images an input argument means, and what their outputs are called."""
+"""Which images an input argument means, and how their outputs are named."""
 
 import glob
 import os
@@ -16,13 +16,14 @@ def find_images(argument: str | os.PathLike, out_dir: str | os.PathLike) -> list
     Args:
         argument: An image, a folder (searched with its sub-folders), a glob pattern, or a ``.txt``
             list with one path per line, relative to the list's folder.
-        out_dir: Where outputs go. When it lies inside the input folder its files are not input.
+        out_dir: Folder of outputs. If it is inside the input folder its files are not input.
 
     Returns:
         The images, sorted by path; those of a list in its order, each once.
 
     Raises:
-        InputError: Nothing there, no image in it, or the output folder is the input folder.
+        InputError: The input does not exist or has no images, or the output folder is the input
+            folder.
     """
     text = os.fspath(argument)
     path = Path(os.path.abspath(text))
@@ -68,7 +69,7 @@ def _images(paths, root: Path, out_dir: Path, what: str) -> list[Path]:
         and path.is_file()
     )
     if not found:
-        raise InputError(f"{what} holds no image ({' '.join(IMAGE_SUFFIXES)})")
+        raise InputError(f"{what} has no images ({' '.join(IMAGE_SUFFIXES)})")
     return found
 
 
@@ -86,7 +87,7 @@ def _from_list(path: Path) -> list[ImageItem]:
             raise InputError(f"list '{path}', line {number}: image '{source}' does not exist")
         sources[source] = None
     if not sources:
-        raise InputError(f"list '{path}' names no image")
+        raise InputError(f"list '{path}' names no images")
     images = list(sources)
     inside = all(source.is_relative_to(path.parent) for source in images)
     return name_images(images, path.parent if inside else common_folder(images))

@@ -1,4 +1,4 @@
-"""Images given to an inferencer, in the form that the config's test pipeline starts from."""
+"""Images given to an inferencer, in the form the config's test pipeline starts from."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from mmosr.utils import InputError
 ImageInput = str | os.PathLike | np.ndarray | Image.Image
 
 _REVERSE = dict(type="mmosr.ReverseChannels")
-# Data sets that give arrays: how the same picture is made of a BGR file. Not their subclasses,
-# which may change the picture.
+# Data sets of arrays: how the same picture is made from a BGR file. Not their subclasses, which may
+# change the picture.
 _RGB = [dict(type="LoadImageFromFile"), _REVERSE]
 _GREY = [dict(type="LoadImageFromFile", color_type="grayscale")]
 _ARRAY_DATA = {CIFAR10: _RGB, CIFAR100: _RGB, SVHN: _RGB, MNIST: _GREY, FashionMNIST: _GREY}
@@ -30,17 +30,17 @@ _HOSTS = ("mmcv", "mmpretrain", "mmseg")
 
 
 class ImageLoader:
-    """Turns an image into what the steps after the loading step of a test pipeline take.
+    """Turns an image into the input of the steps after the loading step of a test pipeline.
 
-    A test pipeline without such a step belongs to a data set that gives arrays. Where the order of
-    their channels is known (CIFAR, SVHN, MNIST), images are brought into it.
+    A test pipeline without such a step belongs to a data set of arrays. If their channel order is
+    known (CIFAR, SVHN, MNIST), images are converted to it.
 
     Args:
         steps: The test pipeline, without the steps that load labels.
         dataset: Config of the data set that the pipeline is for.
 
     Raises:
-        InputError: The pipeline loads no file and is of unknown data.
+        InputError: The pipeline loads no file and is for another data set.
     """
 
     def __init__(self, steps: Sequence[Mapping], dataset: Mapping[str, Any]) -> None:
@@ -56,7 +56,7 @@ class ImageLoader:
         """Load one image.
 
         Raises:
-            InputError: The image cannot be read, or is none that the pipeline can take.
+            InputError: The image cannot be read, or the pipeline cannot take it.
         """
         if isinstance(image, Image.Image):
             image = _from_pil(image, grey=self._color_type == "grayscale")
@@ -76,10 +76,10 @@ class ImageLoader:
             raise InputError(f"image '{path}' cannot be read") from error
 
     def _check_array(self, image: np.ndarray) -> None:
-        """Refuse what the network or the normalisation would take for something else."""
+        """Reject what the network or the normalisation would misinterpret."""
         forms = {"color": "(H, W, 3) of uint8 in BGR order", "grayscale": "(H, W) of uint8"}
         form = forms.get(self._color_type)
-        if form is None:  # the config's own step decides what its files hold
+        if form is None:  # the config's own step defines what its files hold
             return
         color = self._color_type == "color"
         channels_fit = image.shape[2:] == ((3,) if color else ()) and image.ndim == 2 + color
@@ -91,7 +91,7 @@ class ImageLoader:
 
 
 def _split(steps: list[Mapping], dataset: Mapping[str, Any]) -> tuple[list, list]:
-    """The steps that load a BGR file, and the others."""
+    """The steps that load a BGR file, and the remaining steps."""
     if not any("Load" in bare_name(step["type"]) for step in steps):
         kind = dataset.get("host") or dataset.get("type")
         if isinstance(kind, str):
@@ -101,8 +101,8 @@ def _split(steps: list[Mapping], dataset: Mapping[str, Any]) -> tuple[list, list
         first = type(Compose(steps[:1]).transforms[0])
         if first.__module__.partition(".")[0] in _HOSTS:
             raise InputError(
-                f"the test pipeline of the config loads no image file, it starts with "
-                f"{first.__name__}: put dict(type='LoadImageFromFile') before it, which gives BGR, "
+                f"the test pipeline of the config loads no image files, it starts with "
+                f"{first.__name__}: put dict(type='LoadImageFromFile') before it, which loads BGR, "
                 "and dict(type='mmosr.ReverseChannels') after that if the model was trained on "
                 "arrays in RGB order"
             )
@@ -110,7 +110,7 @@ def _split(steps: list[Mapping], dataset: Mapping[str, Any]) -> tuple[list, list
 
 
 def _from_pil(image: Image.Image, grey: bool) -> np.ndarray:
-    """As OpenCV reads the file: upright, BGR."""
+    """The image as OpenCV reads the file: upright, BGR."""
     if image.mode not in ("RGB", "L"):
         raise InputError(
             f"a PIL image must be of mode RGB or L, got {image.mode}: give image.convert('RGB')"
@@ -123,15 +123,15 @@ def _from_pil(image: Image.Image, grey: bool) -> np.ndarray:
 
 
 def check_image(path: str) -> None:
-    """Refuse a missing, empty or cut-off image: OpenCV fills the missing part in silently.
+    """Reject a missing, empty or truncated image: OpenCV silently fills in the missing part.
 
     Raises:
-        InputError: The image cannot be read whole.
+        InputError: The image cannot be read completely.
     """
     try:
         with Image.open(path) as image:
             image.load()
     except UnidentifiedImageError:
-        return  # a format that only OpenCV knows, or no image at all: the loader will tell
+        return  # a format that only OpenCV knows, or not an image: the loader will report it
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"image '{path}' cannot be read: {error}") from error

@@ -26,7 +26,7 @@ from .loading import Loaded
 
 @dataclass(frozen=True)
 class AnomalyResult:
-    """What the model says about one image, at the image's own resolution.
+    """Prediction for one image, at the image's own resolution.
 
     Args:
         score: (H, W) float32, the model's first score; larger = more unknown.
@@ -43,13 +43,13 @@ class AnomalyResult:
 
 @dataclass(frozen=True)
 class ImageAnomalyResult:
-    """What the model says about one image.
+    """Prediction for one image.
 
     Args:
         score: The model's first score; larger = more unknown.
         scores: Every score of the model by name.
         pred: Label of the most probable known class.
-        class_name: Its name; None where neither checkpoint nor data name the classes.
+        class_name: Its name; None if neither checkpoint nor data name the classes.
         probabilities: (C,) float32, of the known classes.
         unknown: Whether the first score is above the model's ``reject_threshold``; None without a
             threshold.
@@ -83,21 +83,21 @@ class Inferencer(ABC):
     @staticmethod
     @abstractmethod
     def check_model(model: nn.Module) -> None:
-        """Refuse a model that does not give what the results hold."""
+        """Reject a model that does not provide what the results need."""
 
     @abstractmethod
     def to_result(self, sample: BaseDataElement) -> Any:
         """The result of one data sample."""
 
     def __call__(self, images: ImageInput | Sequence[ImageInput], batch_size: int = 1) -> Iterator:
-        """Give one result per image, in order.
+        """Return one result per image, in order.
 
         Args:
             images: One image or a list of them: paths, (H, W, 3) uint8 BGR arrays, or PIL images.
-            batch_size: Images that go through the network together when their sizes are equal.
+            batch_size: Images that go through the network together if their sizes are equal.
 
         Raises:
-            InputError: An image cannot be read or taken, or the batch size is below 1.
+            InputError: An image cannot be read or used, or the batch size is below 1.
         """
         if isinstance(images, (str, os.PathLike)) or not isinstance(images, Sequence):
             images = [images]
@@ -105,10 +105,10 @@ class Inferencer(ABC):
         return itertools.chain.from_iterable(self.predict(list(batch)) for batch in batches)
 
     def prepare(self, image: ImageInput) -> dict:
-        """Load one image and bring it into the form that the model takes.
+        """Load one image and convert it to the model's input.
 
         Raises:
-            InputError: The image cannot be read, or is none that the pipeline can take.
+            InputError: The image cannot be read, or the pipeline cannot take it.
         """
         return self._transform(self._load(image))
 
@@ -172,7 +172,7 @@ class ImageInferencer(Inferencer):
         classes, known = Loaded.of(model).classes, self.model.known_classes
         if classes is not None and len(classes) != known:
             raise InputError(
-                f"the model has {known} classes, and checkpoint or test data name "
+                f"the model has {known} classes, but checkpoint or test data name "
                 f"{len(classes)}: use the config that the model was trained with"
             )
         self.classes = classes

@@ -1,4 +1,4 @@
-"""One loaded model: all that inference, export, benchmarks and analyses need of a config."""
+"""One loaded model: all that inference, export, benchmarks and analyses need from a config."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .image_loading import ImageLoader
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that is ready to be used, and what its config says about the rest; from :func:`load`.
+    """A ready-to-use model, and what its config says about the rest; from :func:`load`.
 
     Args:
         model: In evaluation mode, on its device, with ``dataset_meta``.
@@ -44,11 +44,11 @@ class Loaded:
     model: nn.Module
     checkpoint: str | os.PathLike | None
     _given: Config = field(repr=False)  # as the user gave it
-    _built: Config = field(repr=False)  # with the chosen scores, as the model was built
+    _built: Config = field(repr=False)  # with the chosen scores, as used to build the model
 
     @classmethod
     def of(cls, model: nn.Module | Loaded) -> Loaded:
-        """The same for a model of :func:`init_model`, which carries its config."""
+        """The same for a model from :func:`init_model`, which carries its config."""
         return model if isinstance(model, Loaded) else cls(model, None, model.cfg, model.cfg)
 
     @property
@@ -63,7 +63,7 @@ class Loaded:
 
     @property
     def classes(self) -> Sequence[str] | None:
-        """Names of the known classes by label; None where nothing names them."""
+        """Names of the known classes by label; None if nothing names them."""
         return (self.model.dataset_meta or {}).get("classes")
 
     @property
@@ -78,12 +78,12 @@ class Loaded:
 
     @property
     def test_data(self) -> Mapping[str, Any]:
-        """Config of the data set of the test; empty when there is none."""
+        """Config of the test data set; empty if there is none."""
         return self._test.get("dataset") or {}
 
     @property
     def batch_size(self) -> int:
-        """Images of a batch in a test."""
+        """Images per batch in a test."""
         return self._test.get("batch_size") or 1
 
     @property
@@ -96,11 +96,11 @@ class Loaded:
         return self._given.get("test_dataloader") or {}
 
     def set_scope(self) -> None:
-        """Let names be looked up where the host of the model registers its parts."""
+        """Make names resolve where the model's host registers its parts."""
         set_scope(self._built)
 
     def image_loader(self) -> ImageLoader:
-        """Loads images for :attr:`steps` as the test data are loaded."""
+        """Loads images for :attr:`steps` in the same way as the test data."""
         self.set_scope()
         return ImageLoader(self.steps, _known_data(self._built))
 
@@ -125,15 +125,15 @@ class Loaded:
         return dataset
 
     def set_reject_threshold(self, threshold: float) -> None:
-        """Call predictions unknown whose first score is above a threshold."""
+        """Call predictions unknown if their first score is above a threshold."""
         self.model.reject_threshold = self._built.model.reject_threshold = threshold
 
     def identity(self, with_scores: bool = True) -> dict[str, str]:
-        """What a record says about config and checkpoint, which are compared by their content.
+        """What a record says about config and checkpoint, which are compared by content.
 
         Args:
-            with_scores: False where the record lists the names of the scores itself: which of
-                them were chosen does then not change the hash of the config.
+            with_scores: False if the record lists the names of the scores itself: which of them
+                were chosen then does not change the hash of the config.
         """
         model = self._built.model if with_scores else _without_score_names(self._given.model)
         return {
@@ -144,7 +144,7 @@ class Loaded:
         }
 
     def model_hash(self) -> str:
-        """SHA-256 of the config of the model without chosen scores, as it fits the machine."""
+        """SHA-256 of the model's config without chosen scores, as adapted to the machine."""
         model = copy.deepcopy(self._given.model)
         if not torch.cuda.is_available():
             replace_sync_bn(model)
@@ -168,20 +168,19 @@ def load(
 
     Args:
         config: Config file, or its content; not changed.
-        checkpoint: Checkpoint file. Every key and shape must fit. With None the weights are random,
-            with a warning.
-        scores: Anomaly score or scores in place of the config's. A plain mmseg ``EncoderDecoder``
-            becomes an ``mmosr.OpenSetEncoderDecoder`` with these post-hoc scores, an mmpretrain
+        checkpoint: Checkpoint file. Every key and shape must match. With None the weights are
+            random, with a warning.
+        scores: Anomaly score or scores that replace the config's. A plain mmseg ``EncoderDecoder``
+            becomes an ``mmosr.OpenSetEncoderDecoder`` with these post-hoc scores, and an mmpretrain
             ``ImageClassifier`` an ``mmosr.OpenSetImageClassifier``.
         device: Such as ``cpu`` or ``cuda:1``; default: the current GPU, or the CPU without one.
         cfg_options: Settings merged into the config.
-        trust: Allow a checkpoint that runs code when it is read. Only for files of your own.
-        launcher: What has started the processes, as mmengine names it, or ``'none'``: processes
-            and threads are then set up as the config and the machine say. Default: neither is
-            touched.
+        trust: Allow a checkpoint that runs code when it is read. Only for your own files.
+        launcher: What started the processes, as mmengine names it, or ``'none'``: processes and
+            threads are then set up according to config and machine. Default: neither is touched.
 
     Raises:
-        InputError: A file is missing, the weights do not fit, or the score does not exist.
+        InputError: A file is missing, the weights do not match, or the score does not exist.
     """
     if isinstance(config, Config):
         config = copy.deepcopy(config)
@@ -210,7 +209,7 @@ def init_model(
     score: str | Sequence[str] | None = None,
     trust: bool = False,
 ) -> nn.Module:
-    """The model of :func:`load` alone, with its config as ``cfg``, as the hosts' functions give it.
+    """Only the model of :func:`load`, with its config as ``cfg``, like the hosts' functions.
 
     The arguments are those of :func:`load`.
     """
@@ -236,7 +235,7 @@ def _choose_device(device: str | None) -> torch.device:
     if device is None and not torch.cuda.is_available():
         return torch.device("cpu")
     try:
-        # Without a name the current GPU, which a launcher has chosen.
+        # Without a name: the current GPU, chosen by the launcher.
         return torch.empty(0, device=device or "cuda").device
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = str(error).splitlines()[0]
@@ -244,7 +243,7 @@ def _choose_device(device: str | None) -> torch.device:
 
 
 def _known_data(config: Config) -> Mapping[str, Any]:
-    """The config of the test data set, of those that are wrapped the known images."""
+    """The config of the test data set; for wrapped ones, of the known images."""
     dataset = find_test_dataset(config)
     return dataset.get("known") or dataset
 
@@ -256,11 +255,11 @@ def _dataset_meta(config: Config) -> dict | None:
         return None
     try:
         return DATASETS.build({**dataset, "lazy_init": True, "pipeline": []}).metainfo
-    except (AssertionError, OSError, InputError):  # some look for their folders even so
+    except (AssertionError, OSError, InputError):  # some look for their folders anyway
         return None
 
 
 def _without_score_names(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a model, of whose scores only those with options are left."""
+    """The config of a model, keeping only scores with options."""
     scores = entry_configs(model.get("score") or ())
     return {**model, "score": [score for score in scores if isinstance(score, Mapping)]}

@@ -19,12 +19,12 @@ from .inference import ImageAnomalyResult, ImageInferencer
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """What :func:`score_images` gives.
+    """What :func:`score_images` returns.
 
     Args:
         rows: One per image that could be read, in the order of the images: ``image``, ``class`` (or
             ``label``), ``probability``, each score by name, and ``unknown`` with a threshold.
-        failed: Reason by source of each other image.
+        failed: Reason by source for each other image.
     """
 
     rows: list[dict]
@@ -39,21 +39,21 @@ def score_images(
     batch_size: int = 1,
     resume: bool = False,
 ) -> ScoreTable:
-    """Score images and write the table as CSV, whole, once all are done.
+    """Score images and write the table as CSV, atomically, once all are done.
 
-    Until then finished batches are kept beside it (``OUT.part``), and ``resume`` continues with
+    Until then finished batches are kept next to it (``OUT.part``), and ``resume`` continues from
     them. An image that cannot be read does not stop the others.
 
     Args:
-        inferencer: Gives the scores.
+        inferencer: Computes the scores.
         items: From :func:`~mmosr.apis.find_images`.
         out: The CSV file.
         run: From :func:`~mmosr.apis.describe_run`.
-        batch_size: Images that go through the network together when their sizes are equal.
-        resume: Go on with an interrupted run.
+        batch_size: Images that go through the network together if their sizes are equal.
+        resume: Continue an interrupted run.
 
     Raises:
-        InputError: The interrupted run was another one.
+        InputError: The interrupted run was a different one.
     """
     out, batches = Path(out), cut(items, batch_size)
     run = {**run, "batch_size": batch_size, "images": [str(item.source) for item in items]}

@@ -1,4 +1,4 @@
-"""What an export and a table of scores say in the terminal."""
+"""What an export and a table of scores print in the terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 5
 
 
 def report_export(result: ExportReport, total: int, out_dir: Path) -> None:
-    """Say what an export of ``total`` images has written.
+    """Print what an export of ``total`` images has written.
 
     Raises:
         InputError: Some images failed.
@@ -36,7 +36,7 @@ def report_export(result: ExportReport, total: int, out_dir: Path) -> None:
 
 
 def report_scores(table: ScoreTable, score: str, total: int, out: Path) -> None:
-    """Show the images with the highest and lowest score, and say how many there are.
+    """Print the images with the highest and lowest scores, and their number.
 
     Raises:
         InputError: Some images failed.
@@ -69,7 +69,7 @@ def _cell(value: object) -> str:
 
 @contextmanager
 def _failures(failed: Mapping[str, str], total: int) -> Iterator[None]:
-    """Name the images that failed; after everything else, end with their number."""
+    """List the images that failed, and finally raise with their number."""
     for source, reason in failed.items():
         # The reason of an unreadable image already names it.
         named = reason if source in reason else f"image '{source}': {reason}"

@@ -1,1 +1,1 @@
-"""Benchmarks: of pixels (several data sets, one report) and of images (trials of a protocol)."""
+"""Benchmarks for pixels (several data sets, one report) and images (trials of a protocol)."""

@@ -1,4 +1,4 @@
-"""A file of published protocols: data beside the code that reads it."""
+"""A file of published protocols: data next to the code that reads it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmosr.utils import InputError
 
 
 class ProtocolFile:
-    """``protocols.json``: the protocols by their identifiers, and the rules of figures.
+    """``protocols.json``: the protocols by identifier, and the rules of figures.
 
     Args:
         path: The file.
@@ -31,7 +31,7 @@ class ProtocolFile:
         """The newest version of a protocol.
 
         Raises:
-            InputError: There is no such protocol; the message names similar ones.
+            InputError: The protocol does not exist; the message names similar ones.
         """
         if name in self._entries:
             return self._entries[name]

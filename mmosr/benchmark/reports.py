@@ -1,4 +1,4 @@
-"""What the reports of pixels and of images share: their files, and how a source is written."""
+"""What pixel and image reports share: their files, and how a source is written."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def write_files(
     markdown: Iterable[str],
     **csv_options: Any,
 ) -> list[Path]:
-    """Write ``STEM.json``, ``STEM.csv`` and ``STEM.md``, each whole.
+    """Write ``STEM.json``, ``STEM.csv`` and ``STEM.md``, each atomically.
 
     Args:
         stem: Path of the files without their suffixes.
-        content: Of the JSON file.
-        rows: Of the CSV file.
-        markdown: Lines.
-        **csv_options: Of :func:`~mmosr.runs.tables.write_csv`.
+        content: Content of the JSON file.
+        rows: Rows of the CSV file.
+        markdown: Lines of the markdown file.
+        **csv_options: Options of :func:`~mmosr.runs.tables.write_csv`.
     """
     paths = [stem.with_suffix(f".{kind}") for kind in ("json", "csv", "md")]
     write_json(paths[0], content)

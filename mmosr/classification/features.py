@@ -1,4 +1,4 @@
-"""One feature vector per image, from what the backbones of mmpretrain give."""
+"""One feature vector per image, from the outputs of mmpretrain's backbones."""
 
 from collections.abc import Sequence
 
@@ -19,13 +19,13 @@ def feature_vectors(feats: Features, in_channels: int, branch: Branch, owner: st
     """Features ``(N, D)`` of the last stage; ``(N, D, 1, 1)`` is flattened.
 
     Args:
-        feats: Of each stage a tensor or, from vision transformers, a list whose last item counts.
-        in_channels: The number D that is expected.
-        branch: Which of several vectors of the last stage, ``'all'`` for all of them in one row.
-        owner: Who asks, for the messages.
+        feats: Per stage a tensor or, from vision transformers, a list, where the last item is used.
+        in_channels: The expected number D.
+        branch: Which of several vectors of the last stage to use; ``'all'`` concatenates them.
+        owner: Name of the caller, for messages.
 
     Raises:
-        InputError: Feature maps or tokens, several vectors without a choice among them, or another
+        InputError: There are feature maps or tokens, several vectors without a choice, or another
             number of channels.
     """
     features = _last_item(feats[-1], branch, owner)
@@ -47,7 +47,7 @@ def feature_vectors(feats: Features, in_channels: int, branch: Branch, owner: st
         )
     if features.shape[1] != in_channels:
         raise InputError(
-            f"{owner}: in_channels is {in_channels}, and the features have "
+            f"{owner}: in_channels is {in_channels}, but the features have "
             f"{features.shape[1]} channels: set head.in_channels={features.shape[1]}"
         )
     return features
@@ -59,7 +59,7 @@ def _last_item(last: Tensor | Sequence[Tensor], branch: Branch, owner: str) -> T
     if len(vectors) < 2:
         if branch is not None:
             raise InputError(
-                f"{owner}: branch is {branch!r}, and the backbone gives one feature per image: "
+                f"{owner}: branch is {branch!r}, but the backbone gives one feature per image: "
                 "remove head.branch"
             )
         return parts[-1]
@@ -76,7 +76,7 @@ def _last_item(last: Tensor | Sequence[Tensor], branch: Branch, owner: str) -> T
 
 
 def _remedy(in_channels: int, shape: tuple[int, ...]) -> str:
-    """What to set for features of three dimensions; both ways where the layout cannot be told."""
+    """What to set for three-dimensional features; both ways if the layout is ambiguous."""
     _, first, second = shape
     if second == in_channels != first:
         return _TOKENS
@@ -86,14 +86,14 @@ def _remedy(in_channels: int, shape: tuple[int, ...]) -> str:
 
 
 def check_gives_features(backbone: nn.Module) -> None:
-    """Check that a backbone ends in features, for a head that classifies them.
+    """Check that a backbone ends in features for the head to classify.
 
     Raises:
-        InputError: It ends in class scores of its own.
+        InputError: It ends in its own class scores.
     """
     name = type(backbone).__name__
-    what = f"backbone {name} ends in class scores of its own, and an open-set head takes features"
+    what = f"backbone {name} ends in its own class scores, but an open-set head takes features"
     if isinstance(backbone, InceptionV3):
-        raise InputError(f"{what}: use another backbone, for {name} has no setting without them")
+        raise InputError(f"{what}: use another backbone, since {name} has no setting without them")
     if isinstance(backbone, (VGG, AlexNet, LeNet5)) and backbone.num_classes > 0:
         raise InputError(f"{what}: set backbone.num_classes=-1")

@@ -17,16 +17,16 @@ from .heads import OpenSetClsHead, labels_of
 def fit_step(model: ScoredModel, data: dict, parts: Mapping[str, Fitted]) -> None:
     """Show a batch of images to the parts that are being fitted.
 
-    Only images of known classes count. With ``mirror_fit`` of the head its classifier sees them
-    mirrored too.
+    Only images of known classes count. With the head's ``mirror_fit`` its classifier also sees them
+    mirrored.
 
     Args:
         model: An open-set image classifier, in evaluation mode.
         data: A batch of the data loader, with labels.
-        parts: From its ``fitted_parts``.
+        parts: Parts from its ``fitted_parts``.
 
     Raises:
-        InputError: An image without a label, or with several.
+        InputError: An image has no label, or several.
     """
     labels = labels_of(data["data_samples"])
     known = (labels >= 0) & (labels < model.known_classes)
@@ -55,7 +55,7 @@ def _network_inputs(model: ScoredModel, images: Tensor | list[Tensor]) -> Tensor
 
 
 def _rows(model: ScoredModel, inputs: Tensor) -> dict[str, Tensor]:
-    """What parts can be fitted on, ``(N, C or D)`` each, as far as this model has it."""
+    """What parts can be fitted on, ``(N, C or D)`` each, if this model has it."""
     with model.catch() as caught:
         rows = {"logits": model.logits_function(inputs).float()}
     if caught.features:

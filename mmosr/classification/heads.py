@@ -17,7 +17,7 @@ from mmosr.utils import InputError
 
 from .features import Branch, Features, feature_vectors
 
-# No label of a class, for losses that leave one value out: their own default, 255, is a class here.
+# Not a class label, for losses that ignore one value: their default, 255, can be a class here.
 IGNORED = -100
 
 
@@ -25,13 +25,13 @@ def labels_of(samples: Sequence[DataSample]) -> Tensor:
     """Labels ``(N,)`` of images, one each.
 
     Raises:
-        InputError: An image without a label, or with several.
+        InputError: An image has no label, or several.
     """
     for sample in samples:
         if "gt_label" not in sample or len(sample.gt_label) != 1:
             found = "several labels" if "gt_label" in sample else "no label"
             raise InputError(
-                f"{sample.get('img_path', 'an image')} has {found}, and one is needed: use a data "
+                f"{sample.get('img_path', 'an image')} has {found}, but one is needed: use a data "
                 "set with one class per image, and PackInputs"
             )
     return torch.cat([sample.gt_label for sample in samples])
@@ -51,12 +51,12 @@ class OpenSetClsHead(ClsHead):
             ``num_classes`` are filled in.
         in_channels: Channels D of the features.
         num_classes: Known classes C.
-        mirror_fit: Statistics of the classifier count each image twice, as it is and mirrored.
-        branch: For backbones of several feature vectors per image, such as the two tokens of
-            ``DistilledVisionTransformer`` and the two branches of ``Conformer``: the number of the
-            one that counts, from 0, or ``'all'`` for all of them side by side.
-        **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of the host; ``loss`` is one of
-            mmpretrain's or a :class:`~mmosr.methods.ClassScoreLoss`.
+        mirror_fit: Statistics of the classifier count each image twice, original and mirrored.
+        branch: For backbones with several feature vectors per image, such as the two tokens of
+            ``DistilledVisionTransformer`` and the two branches of ``Conformer``: the index of the
+            one to use, from 0, or ``'all'`` to concatenate them.
+        **kwargs: ``loss``, ``topk``, ``cal_acc`` and ``init_cfg`` of the host; ``loss`` is one from
+            mmpretrain or a :class:`~mmosr.methods.ClassScoreLoss`.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class OpenSetClsHead(ClsHead):
 
     @property
     def needs_hard_labels(self) -> bool:
-        """Whether each image must belong to one class for the losses to have a meaning."""
+        """Whether each image must belong to one class for the losses to be meaningful."""
         own_loss = type(self.classifier).loss is not OpenSetClassifier.loss
         return own_loss or isinstance(self.loss_module, ClassScoreLoss)
 
@@ -100,11 +100,11 @@ class OpenSetClsHead(ClsHead):
 
         Args:
             feats: Features of each stage of the backbone.
-            data_samples: With ``gt_label`` or, from mixing augmentations, ``gt_score``.
-            **kwargs: For the loss module.
+            data_samples: Samples with ``gt_label`` or, from mixing augmentations, ``gt_score``.
+            **kwargs: Passed to the loss module.
 
         Raises:
-            InputError: Soft targets where the method needs hard labels, or a label that is no
+            InputError: Targets are soft although the method needs hard labels, or a label is not a
                 known class.
         """
         embedding = self.classifier.embed(self.pre_logits(feats))
@@ -117,7 +117,7 @@ class OpenSetClsHead(ClsHead):
         loss = self.loss_module(class_scores, labels, avg_factor=len(labels), **kwargs)
         losses = {"loss": loss, **self.classifier.loss(embedding, labels, IGNORED)}
         if self.cal_acc:
-            # Without the host's default threshold: it takes logits below 0 for wrong.
+            # Without the host's default threshold, which counts logits below 0 as wrong.
             found = Accuracy.calculate(class_scores, labels, topk=self.topk, thrs=(None,))
             values = (one[0] for one in found)
             losses.update({f"accuracy_top-{k}": v for k, v in zip(self.topk, values, strict=True)})
@@ -136,14 +136,14 @@ def known_labels(samples: list[DataSample], num_classes: int) -> Tensor:
     """Labels ``(N,)`` of training images.
 
     Raises:
-        InputError: A label that is none of the known classes ``0 .. num_classes - 1``.
+        InputError: A label is not one of the known classes ``0 .. num_classes - 1``.
     """
     labels = labels_of(samples)
     outside = (labels < 0) | (labels >= num_classes)
     if outside.any():
         sample = samples[int(outside.nonzero()[0])]
         raise InputError(
-            f"{sample.get('img_path', 'an image')} has label {sample.gt_label.item()}, and the "
+            f"{sample.get('img_path', 'an image')} has label {sample.gt_label.item()}, but the "
             f"known classes are 0 to {num_classes - 1}: unknown images must not be among the "
             "training data"
         )
@@ -151,7 +151,7 @@ def known_labels(samples: list[DataSample], num_classes: int) -> Tensor:
 
 
 def soft_targets(owner: str) -> InputError:
-    """The error for mixing augmentations with what needs hard labels."""
+    """The error for mixing augmentations where hard labels are needed."""
     return InputError(
         f"{owner} needs one class per image: remove MixUp, CutMix and other mixing augmentations "
         "(train_cfg.augments, data_preprocessor.batch_augments)"
@@ -159,7 +159,7 @@ def soft_targets(owner: str) -> InputError:
 
 
 class MethodClsHead(OpenSetClsHead):
-    """A head whose classifier, and where the method has one its loss, are given by its class.
+    """A head with the classifier, and the loss if the method has one, set by its class.
 
     Args:
         in_channels: Channels D of the features.
@@ -169,7 +169,7 @@ class MethodClsHead(OpenSetClsHead):
         **kwargs: See :class:`OpenSetClsHead`.
 
     Raises:
-        InputError: ``loss`` is of another method, which would train silently.
+        InputError: ``loss`` belongs to another method and would otherwise train silently.
     """
 
     method: ClassVar[MethodParts]
@@ -211,8 +211,8 @@ class CACClsHead(MethodClsHead):
 
     Args:
         *args: See :class:`MethodClsHead`.
-        mirror_fit: The anchors count each training image twice, as it is and mirrored, as the
-            published release does.
+        mirror_fit: The anchors count each training image twice, original and mirrored, like the
+            published release.
         **kwargs: See :class:`MethodClsHead`.
     """
 

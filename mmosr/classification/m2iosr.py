@@ -1,4 +1,4 @@
-"""M2IOSR: an image classifier that is trained in two phases per iteration."""
+"""M2IOSR: an image classifier trained in two phases per iteration."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ MAX_MIN, CLASSIFICATION = PHASES = ("max_min", "classification")
 class M2IOSR(OpenSetImageClassifier):
     """Maximal Mutual Information Open Set Recognition (Sun, Ding et al., 2021, section 4).
 
-    Each iteration updates twice on the same images (section 4.3), with a forward pass each and one
-    optimiser for both, so that the encoder has one momentum:
+    Each iteration updates twice on the same images (section 4.3), each time with a forward pass,
+    and with one optimiser, so that the encoder has a single momentum:
 
     1. ``max_min``: encoder, discriminators and Gaussians minimise eq. 9,
        ``-(beta_1 L_global + beta_2 L_local) + gamma L_KL``;
     2. ``classification``: encoder and head minimise the head's loss, the cross-entropy.
 
-    The score of the test is ``msp``, ``1 - max softmax``, or any other post-hoc one. The test takes
-    the mean mu for ``f_1``, and so does the second phase.
+    The score in the test is ``msp``, ``1 - max softmax``, or any other post-hoc score. The test
+    uses the mean mu for ``f_1``, and so does the second phase.
 
     The log holds ``loss_max_min``, ``loss_classification`` and their sum ``loss``; the weighted
     parts of the first, ``loss_information`` and ``loss_kl``; the estimates ``mi_global``,
@@ -42,18 +42,20 @@ class M2IOSR(OpenSetImageClassifier):
     ``model_wrapper_cfg=dict(type='mmosr.TwoPhaseDistributedDataParallel')``.
 
     Args:
-        *args: As the host.
-        information: Arguments of :class:`~mmosr.methods.mutual_information.MutualInformation`, by
-            default those of :class:`CROSRVGG13`; ``latent_dims`` is filled in.
-        kl_weight: gamma of eq. 9. The paper's value is lost; the default was set without a search.
+        *args: See the host.
+        information: Arguments of :class:`~mmosr.methods.mutual_information.MutualInformation`,
+            default: those of :class:`CROSRVGG13`; ``latent_dims`` is filled in.
+        kl_weight: gamma of eq. 9. The paper's value is unknown; the default was set without a
+            search.
         sample_latent: The first phase draws ``f_1`` from its posterior, as the expectation of eq. 8
-            says; otherwise it takes the mean, and sigma sees the divergence alone.
-        **kwargs: As the host. The backbone needs the interface of :class:`CROSRVGG13`: ``maps``,
-            which gives ``f_16``, ``f_4`` and features ``(N, D)``, and ``latent``, a linear layer
+            says; otherwise it uses the mean, and sigma only gets the gradient of the divergence.
+        **kwargs: See the host. The backbone needs the interface of :class:`CROSRVGG13`: ``maps``,
+            which returns ``f_16``, ``f_4`` and features ``(N, D)``, and ``latent``, a linear layer
             from these to ``f_1``.
 
     Raises:
-        InputError: Another backbone, or mixing augmentations: the Gaussians need hard labels.
+        InputError: The backbone is unsuitable, or there are mixing augmentations: the Gaussians
+            need hard labels.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class M2IOSR(OpenSetImageClassifier):
         latent = getattr(self.backbone, "latent", None)
         if not (isinstance(latent, nn.Linear) and hasattr(self.backbone, "maps")):
             raise InputError(
-                f"M2IOSR needs the maps and the latent layer of its backbone, and "
+                f"M2IOSR needs the maps and the latent layer of its backbone, but "
                 f"{type(self.backbone).__name__} has none: use mmosr.CROSRVGG13"
             )
         if getattr(self.data_preprocessor, "batch_augments", None) is not None:
@@ -84,10 +86,10 @@ class M2IOSR(OpenSetImageClassifier):
     def forward(
         self, inputs: Tensor, data_samples: list[DataSample] | None = None, mode: str = "tensor"
     ) -> Tensor | list[DataSample] | dict[str, Tensor]:
-        """As the host; the modes of the training are ``'max_min'`` and ``'classification'``.
+        """Like the host; the modes of training are ``'max_min'`` and ``'classification'``.
 
         Raises:
-            InputError: ``mode='loss'``, by which a training loop of one phase would ask.
+            InputError: ``mode='loss'``, which a one-phase training loop would request.
         """
         if mode == MAX_MIN:
             return self.max_min_loss(inputs, data_samples)
@@ -95,7 +97,7 @@ class M2IOSR(OpenSetImageClassifier):
             return self.loss(inputs, data_samples)
         if mode == "loss":
             raise InputError(
-                "M2IOSR trains in two phases, and this loop asks for one loss: on several "
+                "M2IOSR trains in two phases, but this loop asks for one loss: on several "
                 "processes set model_wrapper_cfg="
                 "dict(type='mmosr.TwoPhaseDistributedDataParallel')"
             )
@@ -105,7 +107,7 @@ class M2IOSR(OpenSetImageClassifier):
         """The losses of the first phase, and their parts without weights.
 
         Raises:
-            InputError: A label that is not a known class, or a batch of one image.
+            InputError: A label is not a known class, or a batch has one image.
         """
         labels = known_labels(data_samples, self.known_classes)
         map_16, map_4, top = self.backbone.maps(inputs)
@@ -124,7 +126,7 @@ class M2IOSR(OpenSetImageClassifier):
         """Update in both phases; see the class for what is logged.
 
         Raises:
-            InputError: Gradient accumulation, or a dict of optimiser wrappers.
+            InputError: There is gradient accumulation, or a dict of optimiser wrappers.
         """
         return two_phase_step(self, data, optim_wrapper)
 
@@ -135,8 +137,8 @@ class TwoPhaseDistributedDataParallel(MMDistributedDataParallel):
 
     Args:
         module: The model.
-        find_unused_parameters: Each phase leaves out the parameters of the other.
-        **kwargs: As the base class.
+        find_unused_parameters: Needed since each phase leaves out the other's parameters.
+        **kwargs: See the base class.
     """
 
     def __init__(self, module: M2IOSR, find_unused_parameters: bool = True, **kwargs) -> None:
@@ -152,8 +154,8 @@ def two_phase_step(
 ) -> dict[str, Tensor]:
     """One iteration of :class:`M2IOSR`, wrapped or not.
 
-    A parameter without a gradient is left alone by the optimiser, weight decay and momentum
-    included, so the phase that does not use it does not move it.
+    The optimiser skips parameters without a gradient, including weight decay and momentum, so a
+    phase does not change parameters it does not use.
     """
     _check(optim_wrapper)
     module = model.module if is_model_wrapper(model) else model

@@ -1,4 +1,4 @@
-"""Image classifiers that give anomaly scores beside their predictions."""
+"""Image classifiers that give anomaly scores next to their predictions."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -22,7 +22,7 @@ from .plain_heads import count_classes, last_linear, logits_of
 
 @dataclass
 class Caught:
-    """What passed through the head: at each call the features ``(N, D)`` and the class scores."""
+    """What passed through the head: the features ``(N, D)`` and class scores of each call."""
 
     features: list[Tensor] = field(default_factory=list)
     logits: list[Tensor] = field(default_factory=list)
@@ -33,27 +33,27 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
     """mmpretrain's :class:`ImageClassifier` with anomaly scores.
 
     Each data sample gets ``anomaly_score``, the first score, and ``anomaly_scores``, every score by
-    name; float32 scalars, larger = more unknown. ``pred_score`` and ``pred_label`` stay as the
-    host makes them, and so does the state dict. With CAC the predicted class is the nearest anchor,
-    which has the least ``gamma`` of eq. 8.
+    name; float32 scalars, larger = more unknown. ``pred_score`` and ``pred_label`` are those of the
+    host, and so is the state dict. With CAC the predicted class is the nearest anchor, which has
+    the smallest ``gamma`` of eq. 8.
 
-    A plain head gives the post-hoc scores: its class scores are the logits, and its features what
-    enters its last linear layer. Where the head has no layer, as mmpretrain's ``ClsHead`` behind
+    A plain head provides the post-hoc scores: its class scores are the logits, and its features the
+    input of its last linear layer. If the head has no layer, like mmpretrain's ``ClsHead`` after
     VGG, that is the last linear layer before it.
 
     Args:
-        *args: As the host.
+        *args: See the host.
         score: See :class:`~mmosr.scored_model.ScoredModel`.
         reject_threshold: With a threshold, ``pred_open_set`` ``(1,)`` is the predicted label, or -1
-            where the first score is above it.
-        rotation_head: Config of a :class:`RotationHead`, trained beside the head; its
+            if the first score is above it.
+        rotation_head: Config of a :class:`RotationHead`, trained next to the head; its
             ``in_channels`` are filled in.
-        **kwargs: As the host.
+        **kwargs: See the host.
 
     Raises:
-        InputError: A score that this model does not have, a head without softmax class scores (such
-            as a multi-label one), an open-set head on a backbone that ends in class scores, or
-            mixing augmentations where the head needs hard labels.
+        InputError: The model lacks a score, the head has no softmax class scores (such as a
+            multi-label one), an open-set head is on a backbone that ends in class scores, or there
+            are mixing augmentations although the head needs hard labels.
     """
 
     host_type = ImageClassifier
@@ -73,7 +73,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
 
     @property
     def classifier(self) -> nn.Module | None:
-        """The open-set classifier, None for a plain head."""
+        """The open-set classifier; None for a plain head."""
         return self.head.classifier if isinstance(self.head, OpenSetClsHead) else None
 
     @property
@@ -81,13 +81,13 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
         """Number of class scores C.
 
         Raises:
-            InputError: The head gives no softmax class scores, or nothing tells their number.
+            InputError: The head has no softmax class scores, or their number is unknown.
         """
         return count_classes(self)
 
     @property
     def last_layer(self) -> nn.Module | None:
-        """What turns features ``(N, D)`` into class scores; None where that is not one layer."""
+        """What turns features ``(N, D)`` into class scores; None if that is not a single layer."""
         return last_linear(self) if self.classifier is None else self.classifier
 
     @property
@@ -98,13 +98,13 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
         return None if layer is None else layer.in_features
 
     def loss(self, inputs: Tensor, data_samples: list[DataSample]) -> dict[str, Tensor]:
-        """The losses of the head, on the images as they are, and of the rotation head.
+        """The losses of the head, on the unrotated images, and of the rotation head.
 
         Raises:
-            InputError: An image of no known class.
+            InputError: An image has no known class.
         """
         if not isinstance(self.head, OpenSetClsHead) and "gt_score" not in data_samples[0]:
-            known_labels(data_samples, self.known_classes)  # the host's error says nothing of -1
+            known_labels(data_samples, self.known_classes)  # the host's error does not mention -1
         if self.rotation_head is None:
             return super().loss(inputs, data_samples)
         views, turns = self.rotation_head.views(inputs)
@@ -133,7 +133,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
             rejected = first > self.reject_threshold
             sample.set_field(sample.pred_label.masked_fill(rejected, UNKNOWN), "pred_open_set")
 
-    # --- what the scores are functions of -------------------------------------------------------
+    # --- inputs of the scores -------------------------------------------------------
 
     @contextmanager
     def catch(self) -> Iterator[Caught]:
@@ -150,7 +150,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
             yield caught
 
     def logits_function(self, inputs: Tensor) -> Tensor:
-        """From network inputs to class scores ``(N, C)``, with their gradient."""
+        """Compute class scores ``(N, C)`` from network inputs, with gradients."""
         return logits_of(self.head(self.extract_feat(inputs)))
 
     def _score(self, name: str, inputs: Tensor, caught: Caught) -> Tensor:
@@ -170,7 +170,7 @@ class OpenSetImageClassifier(ScoredModel, ImageClassifier):
 
     def _no_features(self, what: str) -> InputError:
         return InputError(
-            f"{what} needs the features before the last layer, and {type(self.head).__name__} does "
+            f"{what} needs the features before the last layer, but {type(self.head).__name__} does "
             "not end in one linear layer per class: choose a score of the logits, or another head"
         )
 

@@ -1,4 +1,4 @@
-"""What mmpretrain's own heads give: their logits, and the layer that makes them."""
+"""What mmpretrain's own heads provide: their logits, and the layer that computes them."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from mmosr.utils import InputError
 
 
 def logits_of(scores: Tensor | Sequence[Tensor]) -> Tensor:
-    """Logits ``(N, C)``, whose softmax the host predicts, from what a head gives.
+    """Logits ``(N, C)`` of the host's softmax, from the output of a head.
 
-    ``ConformerHead`` gives the class scores of its two branches and predicts from their sum.
+    ``ConformerHead`` returns the class scores of its two branches and predicts from their sum.
     """
     return scores if isinstance(scores, Tensor) else sum(scores)
 
@@ -21,8 +21,8 @@ def count_classes(model: ImageClassifier) -> int:
     """Number of class scores of a model of mmpretrain.
 
     Raises:
-        InputError: Its predictions are not the softmax of one logit per class, or nothing tells the
-            number of them.
+        InputError: Its predictions are not the softmax of one logit per class, or their number is
+            unknown.
     """
     head, name = model.head, type(model.head).__name__
     if not _is_softmax(head):
@@ -33,7 +33,7 @@ def count_classes(model: ImageClassifier) -> int:
         )
     if getattr(head, "num_classes", None):
         return head.num_classes
-    layers = linear_layers(model)  # VigClsHead does not keep the number
+    layers = linear_layers(model)  # VigClsHead does not store the number
     if not layers:
         raise InputError(
             f"head {name} has no layer of its own, and {type(model.backbone).__name__} no linear "
@@ -44,7 +44,7 @@ def count_classes(model: ImageClassifier) -> int:
 
 
 def _is_softmax(head: nn.Module | None) -> bool:
-    """Whether the predictions are the softmax of :func:`logits_of` what the head gives."""
+    """Whether the predictions are the softmax of :func:`logits_of` the head's output."""
     if not isinstance(head, ClsHead):
         return False
     kind = type(head)
@@ -53,10 +53,10 @@ def _is_softmax(head: nn.Module | None) -> bool:
 
 
 def last_linear(model: ImageClassifier) -> nn.Linear | None:
-    """The linear layer of a model with a plain head that gives the logits.
+    """The linear layer that computes the logits in a model with a plain head.
 
-    It is the one with as many outputs as there are classes. None where there is none or where
-    there are several, as in distilled transformers, whose logits are a mean over two layers.
+    It is the one with as many outputs as there are classes. None if there are none or several, as
+    in distilled transformers, which average the logits of two layers.
     """
     classes = count_classes(model)
     layers = [layer for layer in linear_layers(model) if layer.out_features == classes]
@@ -66,8 +66,8 @@ def last_linear(model: ImageClassifier) -> nn.Linear | None:
 def linear_layers(model: ImageClassifier) -> list[nn.Linear]:
     """All linear layers of a head, in the order in which they were made.
 
-    A head that hands on what it gets has none: then those of the neck or, failing that, of the
-    backbone, which ends in the class scores itself.
+    A head that passes on its input has none: then those of the neck or, failing that, of the
+    backbone, which itself ends in the class scores.
     """
     parts, kind = [model.head], type(model.head)
     if kind.forward is ClsHead.forward and kind.pre_logits is ClsHead.pre_logits:

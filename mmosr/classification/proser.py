@@ -21,12 +21,12 @@ class PROSERClsHead(MethodClsHead):
     """PROSER for images: see :class:`~mmosr.methods.PlaceholderClassifier`.
 
     The arguments are those of :class:`MethodClsHead`; the loss is the host's cross-entropy. With
-    :class:`PROSER` it also learns from data placeholders, with any other image classifier it is the
-    ablation that has those of the classifier alone.
+    :class:`PROSER` it also learns from data placeholders; with any other image classifier it is the
+    ablation with only classifier placeholders.
 
     It takes over the weights of a closed-set classifier, for fine-tuning: those of mmpretrain's
     ``LinearClsHead`` or of a head with :class:`~mmosr.methods.LinearClassifier` are loaded for the
-    known classes, and the placeholders stay as they are.
+    known classes, and the placeholders are unchanged.
     """
 
     method = MethodParts("mmosr.PlaceholderClassifier")
@@ -44,31 +44,32 @@ class PROSER(OpenSetImageClassifier):
     """Learning placeholders for open-set recognition (Zhou, Ye and Zhan, CVPR 2021).
 
     In training each batch is halved, as in the authors' code. The first half, the larger one if
-    they differ, gives the losses of the head. In the second half the hidden features behind a layer
-    of the backbone are mixed between images of two classes, ``lambda h_i + (1 - lambda) h_j``. What
-    the rest of the network makes of them is a data placeholder, which the classifier is to take for
-    the (C+1)-th class: ``loss_mixed``. Both halves pass in one forward pass. An image that meets
-    one of its own class is not mixed and has no loss.
+    they differ, is used for the losses of the head. In the second half the hidden features after a
+    layer of the backbone are mixed between images of two classes, ``lambda h_i
+    + (1 - lambda) h_j``. The rest of the network turns them into data placeholders, which the
+    classifier should assign to the (C+1)-th class: ``loss_mixed``. Both halves share one forward
+    pass. An image paired with one of its own class is not mixed and has no loss.
 
     The default score is ``proser``. The bias that the paper adds to the placeholder's logit, so
     that 95 % of known validation images are accepted, shifts ``proser`` and ``proser_margin`` by
-    its value: their ranking has no need of it, and ``reject_threshold`` takes its place.
+    its value: their ranking does not need it, and ``reject_threshold`` replaces it.
 
-    The pairs are drawn from torch's generator; with ``mmosr.StepSeedHook`` a resumed run draws
-    those of an unbroken one.
+    The pairs are drawn from torch's generator; with ``mmosr.StepSeedHook`` a resumed run draws the
+    same ones as an uninterrupted one.
 
     Args:
-        *args: As the host.
-        mix_at: Name of the submodule of the backbone behind which features are mixed, such as
-            ``'layer2'`` of a ResNet. It must be called once in a forward pass and give one tensor.
+        *args: See the host.
+        mix_at: Name of the submodule of the backbone after which features are mixed, such as
+            ``'layer2'`` of a ResNet. It must be called once in a forward pass and return one
+            tensor.
         mix_alpha: lambda is drawn from ``Beta(mix_alpha, mix_alpha)``.
         mix_weight: gamma, the factor of ``loss_mixed``.
         score: See :class:`OpenSetImageClassifier`.
-        **kwargs: As :class:`OpenSetImageClassifier`, without ``rotation_head``.
+        **kwargs: See :class:`OpenSetImageClassifier`, without ``rotation_head``.
 
     Raises:
-        InputError: A head without placeholders, no or another ``mix_at``, a rotation head, or
-            mixing augmentations.
+        InputError: The head has no placeholders, ``mix_at`` is missing or invalid, or there is a
+            rotation head or mixing augmentations.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class PROSER(OpenSetImageClassifier):
         found = super().classifier
         if not isinstance(found, PlaceholderClassifier):
             raise InputError(
-                f"PROSER needs the placeholders of its head, and {type(self.head).__name__} has "
+                f"PROSER needs the placeholders of its head, but {type(self.head).__name__} has "
                 "none: use mmosr.PROSERClsHead"
             )
         return found
@@ -112,8 +113,8 @@ class PROSER(OpenSetImageClassifier):
         """The losses of the head on the first half of the images, and ``loss_mixed``.
 
         Raises:
-            InputError: A label that is not a known class, soft targets, or a layer ``mix_at`` that
-                is not called once or gives something else than one tensor.
+            InputError: A label is not a known class, targets are soft, or the layer ``mix_at`` is
+                not called exactly once or does not return one tensor.
         """
         labels = known_labels(data_samples, self.known_classes)
         first = len(inputs) - len(inputs) // 2
@@ -128,14 +129,14 @@ class PROSER(OpenSetImageClassifier):
 
     @contextmanager
     def _mixing(self, pairs: MixedPairs, first: int) -> Iterator[None]:
-        """Mix the images behind the first ones in the forward pass that is made inside."""
+        """Mix the images after the first ones in a forward pass inside this context."""
         calls = 0
 
         def mix(_, inputs: tuple, output: Tensor) -> Tensor:
             nonlocal calls
             calls += 1
             if not isinstance(output, Tensor) or len(output) != first + len(pairs.partner):
-                raise self._bad_layer("does not give one tensor with an item for each image")
+                raise self._bad_layer("does not return one tensor with an item per image")
             return torch.cat([output[:first], pairs.mix(output[first:])])
 
         with self._mixed_layer().register_forward_hook(mix):
@@ -152,11 +153,11 @@ class PROSER(OpenSetImageClassifier):
     def _bad_layer(self, reason: str) -> InputError:
         names = []
         for name, part in self.backbone.named_children():
-            # A list is never called itself.
+            # A list itself is never called.
             inner = range(len(part)) if isinstance(part, nn.ModuleList) else []
             names += [f"{name}.{index}" for index in inner] or [name]
         return InputError(
-            "PROSER mixes features behind the layer mix_at of the backbone "
-            f"{type(self.backbone).__name__}, and {self.mix_at!r} {reason}: choose one from the "
-            f"middle of {', '.join(names)}, or a submodule of these"
+            "PROSER mixes features after the layer mix_at of the backbone "
+            f"{type(self.backbone).__name__}, but {self.mix_at!r} {reason}: choose one from the "
+            f"middle of {', '.join(names)}, or one of their submodules"
         )

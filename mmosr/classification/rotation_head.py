@@ -1,4 +1,4 @@
-"""Self-supervision by rotation, beside the head of an image classifier."""
+"""Self-supervision by rotation, next to the head of an image classifier."""
 
 import torch
 from mmengine.model import BaseModule
@@ -17,13 +17,13 @@ class RotationHead(BaseModule):
     """Self-supervision: by how many quarter turns an image is rotated (m-OvR, section V-C).
 
     A linear layer on the features that enter the classifier predicts 0, 90, 180 or 270 degrees.
-    Only the images as they are enter the loss on the classes.
+    Only unrotated images are used in the loss on the classes.
 
     Args:
         in_channels: Channels D of the features.
         loss_weight: lambda_self.
-        copies: ``'all'``: each image in its four rotations, which takes four times as long as
-            without; ``'one'``: each image once more, at random in one of the four, twice as long.
+        copies: ``'all'``: each image in all four rotations, which takes four times as long as
+            without; ``'one'``: each image once more in a random one of the four, twice as long.
         init_cfg: Initialisation of the layer.
     """
 
@@ -41,14 +41,14 @@ class RotationHead(BaseModule):
         self.fc = ChannelLinear(in_channels, 4)
 
     def views(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """The images ``(N, 3, H, H)``, and behind them rotated ones.
+        """The images ``(N, 3, H, H)``, followed by rotated ones.
 
         Returns:
             ``(M, 3, H, H)`` and the quarter turns ``(M,)`` of each, counter-clockwise; -100 for an
             image that does not count.
 
         Raises:
-            InputError: The images are not squares.
+            InputError: The images are not square.
         """
         if inputs.shape[2] != inputs.shape[3]:
             raise InputError(
@@ -75,8 +75,8 @@ class RotationHead(BaseModule):
         """``loss_rotation``, weighted, and ``accuracy_rotation`` in percent.
 
         Args:
-            features: ``(M, D)`` of the views.
-            turns: ``(M,)``, from :meth:`views`.
+            features: Features ``(M, D)`` of the views.
+            turns: Quarter turns ``(M,)``, from :meth:`views`.
         """
         logits = self(features)
         counted = turns != IGNORED

@@ -11,8 +11,8 @@ from mmosr.registry import MODELS
 class OpenSetClsTTAModel(AverageClsScoreTTA):
     """mmpretrain's ``AverageClsScoreTTA`` that also averages the anomaly scores of the views.
 
-    The label is that of the largest averaged class score; the host's keeps the first view's.
-    ``pred_open_set`` is left out: a threshold chosen for one view does not hold for an average.
+    The label is that of the largest averaged class score; the host keeps the first view's.
+    ``pred_open_set`` is left out: a threshold chosen for one view is not valid for an average.
     """
 
     def _merge_single_sample(self, data_samples: list[DataSample]) -> DataSample:

@@ -1,7 +1,7 @@
-"""Reading a config, checking it, and fitting it to the machine.
+"""Reading a config, checking it, and adapting it to the machine.
 
 Once this package is imported, ``_base_ = "mmosr::NAME.py"`` names a config of mmosr wherever
-mmengine reads one, and ``mmseg::`` those of whichever distribution of mmseg is installed.
+mmengine reads one, and ``mmseg::`` one of whichever distribution of mmseg is installed.
 """
 
 from mmengine.config import Config
@@ -16,8 +16,8 @@ _find_base = Config._get_cfg_path
 def _find_own_base(path: str, file: str) -> tuple[str, str | None]:
     """File and scope of an entry of ``_base_`` in a config file.
 
-    mmengine would ask for a folder in the name, and look for all types of the base in the scope
-    mmosr, whereas our configs have a ``default_scope`` as any other.
+    mmengine would require a folder in the name, and look for all types of the base in the scope
+    mmosr, whereas our configs have a ``default_scope`` like any other.
     """
     return (str(find_config(path)), None) if path.startswith(SCHEME) else _find_base(path, file)
 

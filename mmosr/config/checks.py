@@ -26,11 +26,11 @@ def check_has(cfg: Config, keys: Sequence[str], purpose: str) -> None:
 
     Args:
         cfg: The config.
-        keys: Keys at the top, such as ``'test_dataloader'``.
-        purpose: What they are for: ``'test'``.
+        keys: Top-level keys, such as ``'test_dataloader'``.
+        purpose: What they are for, such as ``'test'``.
 
     Raises:
-        InputError: Naming the first key that is missing or None.
+        InputError: A key is missing or None; names the first one.
     """
     for key in keys:
         if cfg.get(key) is None:
@@ -40,7 +40,7 @@ def check_has(cfg: Config, keys: Sequence[str], purpose: str) -> None:
 
 
 def check_trainable(cfg: Config) -> None:
-    """:func:`check_has` of what is needed to train, besides the data, and :func:`check_ends`."""
+    """:func:`check_has` for what training needs besides the data, and :func:`check_ends`."""
     check_has(cfg, ("model", "train_cfg", "optim_wrapper"), "train")
     check_ends(cfg)
 
@@ -49,7 +49,7 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
     """Check that the image folders of some data loaders exist.
 
     Raises:
-        InputError: Naming the folder that is missing.
+        InputError: A folder is missing; names it.
     """
     for loader in loaders:
         for dataset in dicts(cfg.get(loader) or {}):
@@ -65,16 +65,16 @@ def check_data(cfg: Config, loaders: Sequence[str]) -> None:
 
 
 def check_ends(cfg: Mapping[str, Any]) -> None:
-    """Check that an epoch ends where training counts epochs.
+    """Check that an epoch ends if training counts epochs.
 
     Raises:
-        InputError: ``train_dataloader`` draws without an end.
+        InputError: ``train_dataloader`` never ends.
     """
     sampler = (cfg.get("train_dataloader") or {}).get("sampler") or {}
     found = registered_class(DATA_SAMPLERS, sampler.get("type"), cfg.get("default_scope"))
     if found is not None and issubclass(found, InfiniteSampler) and _counts_epochs(cfg):
         raise InputError(
-            f"train_dataloader.sampler {found.__name__} never ends, and train_cfg counts epochs: "
+            f"train_dataloader.sampler {found.__name__} never ends, but train_cfg counts epochs: "
             "set train_cfg.type='IterBasedTrainLoop' and max_iters, or sampler.type="
             "'DefaultSampler' and no mmosr.SeedDraw in the pipeline"
         )
@@ -89,13 +89,12 @@ def _counts_epochs(cfg: Mapping[str, Any]) -> bool:
 
 
 def check_training_data(cfg: Mapping[str, Any]) -> None:
-    """Check that no part of the training data is a test, however deep wrappers hide it.
+    """Check that no part of the training data is test data, however deeply it is wrapped.
 
     The images may all be of known classes: test images in training make any figure worthless.
 
     Raises:
-        InputError: Naming the part of ``train_dataloader`` that has ``role='test'`` or is of
-            unknown images.
+        InputError: A part of ``train_dataloader`` has ``role='test'`` or unknown images; names it.
     """
     _check(cfg, "train", "training must not see the test")
 
@@ -106,14 +105,14 @@ def check_threshold_data(cfg: Mapping[str, Any]) -> None:
 
 
 def check_folders(cfg: Mapping[str, Any]) -> None:
-    """Check that training does not read the folder that the test reads, whatever the roles.
+    """Check that training does not read the folder of the test, whatever the roles.
 
-    Of image folders the config alone says which is the test; other hosts choose their files by the
+    For image folders only the config says which is the test; other hosts choose their files by
     role. Nothing is read from the disk: see :func:`~mmosr.datasets.shared_images.check_apart` for
     images that two folders share.
 
     Raises:
-        InputError: Naming the parts of ``train_dataloader`` and ``test_dataloader``.
+        InputError: It does; names the parts of ``train_dataloader`` and ``test_dataloader``.
     """
     read = {place: name for name, place in _folders(cfg, "test", ("test",))}
     for name, place in _folders(cfg, "train", ("train", "val")):
@@ -127,7 +126,7 @@ def check_folders(cfg: Mapping[str, Any]) -> None:
 def _folders(
     cfg: Mapping[str, Any], part: str, roles: tuple[str, ...]
 ) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Names of the data sets of image folders with such a role; folder and list of images."""
+    """Names of the image-folder data sets with this role; folder and list of images."""
     loader = cfg.get(f"{part}_dataloader") or {}
     for name, data in named_dicts(loader.get("dataset"), f"{part}_dataloader.dataset"):
         if data.get("role") not in roles or bare_name(data.get("type")) != OPEN_SET:
@@ -150,4 +149,4 @@ def _check(cfg: Mapping[str, Any], part: str, reason: str) -> None:
             raise InputError(f"{name} has role='test', and {reason}: give it {hint}")
         kind = data.get("type")
         if bare_name(kind) in TEST_ONLY:
-            raise InputError(f"{name} is {kind}, which only a test may show: give it {hint}")
+            raise InputError(f"{name} is {kind}, which only a test may use: give it {hint}")

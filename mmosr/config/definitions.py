@@ -1,4 +1,4 @@
-"""Definitions of data sets to test on: ``configs/_base_/benchmarks``, and files of that kind."""
+"""Definitions of data sets to test on: ``configs/_base_/benchmarks``, and similar files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def read_definition(name: str, more_names: Sequence[str] = ()) -> tuple[Path, Ma
     """The file of a definition, and its ``benchmark = dict(dataset=dict(...), ...)``.
 
     Args:
-        name: Of a file in ``configs/_base_/benchmarks``, or the path of a file of that kind.
-        more_names: What else the user may choose, for the message.
+        name: Name of a file in ``configs/_base_/benchmarks``, or the path of such a file.
+        more_names: Other choices of the user, for the message.
 
     Raises:
-        InputError: There is no such file, or it defines no data set.
+        InputError: The file does not exist, or defines no data set.
     """
     folder = resource(*FOLDER.parts)
     is_path = name.endswith(".py") or os.sep in name

@@ -1,4 +1,4 @@
-"""Reading a config file, with the options of the command line; misspelt keys are refused."""
+"""Reading a config file with command-line options; misspelt keys are rejected."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _TOP_LEVEL_KEYS = _RUNNER_KEYS | {
 
 
 def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file and apply the options of the command line.
+    """Read a config file and apply the command-line options.
 
     Args:
         path: The config file, see :func:`~mmosr.utils.resources.find_config`. Bases such as
             ``'mmseg::_base_/...'`` are found under either name of the OpenMMLab packages. A
-            ``data_preprocessor`` at its top becomes the model's.
+            top-level ``data_preprocessor`` becomes the model's.
         cfg_options: Dotted keys and their values.
 
     Raises:
-        InputError: If the file is missing or does not parse, or if a key cannot have an effect
-            because it is misspelt.
+        InputError: The file is missing or does not parse, or a key has no effect because it is
+            misspelt.
     """
     cfg = read_config(path)
     apply_options(cfg, cfg_options)
@@ -48,13 +48,13 @@ def load_config(path: str | os.PathLike, cfg_options: Mapping[str, Any] | None =
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """The first part of :func:`load_config`: the file as it is."""
+    """The first part of :func:`load_config`: the unchanged file."""
     path = find_config(path)
     if not path.is_file():
         raise InputError(f"config {path} does not exist")
     try:
         cfg = Config.fromfile(path)
-    except Exception as error:  # a config file is Python code: anything can be raised
+    except Exception as error:  # a config file is Python code: it can raise anything
         text = " ".join(str(error).split())
         raise InputError(f"config {path} cannot be read: {type(error).__name__}: {text}") from error
     for key in cfg:
@@ -67,7 +67,7 @@ def read_config(path: str | os.PathLike) -> Config:
 
 
 def apply_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
-    """Change a config by dotted keys, as :func:`load_config`."""
+    """Change a config by dotted keys, like :func:`load_config`."""
     if not cfg_options:
         return
     _check_options(cfg, cfg_options)
@@ -78,10 +78,10 @@ def apply_options(cfg: Config, cfg_options: Mapping[str, Any] | None) -> None:
 
 
 def set_data_preprocessor(cfg: Config) -> None:
-    """Give the model the ``data_preprocessor`` at the top of a config, unless it has its own.
+    """Give the model the top-level ``data_preprocessor`` of a config, unless it has its own.
 
-    As mmengine's ``Runner`` and mmpretrain's ``get_model`` do it: files of data sets hold the mean
-    and deviation of their images. Here, every tool has it, with or without a runner.
+    As in mmengine's ``Runner`` and mmpretrain's ``get_model``: data-set files hold the mean and
+    deviation of their images. Here every tool does it, with or without a runner.
     """
     if cfg.get("model") and cfg.get("data_preprocessor"):
         # A copy: a model may write into its part of the config.
@@ -94,7 +94,7 @@ def load_run_config(
     work_dir: str | None = None,
     launcher: str = "none",
 ) -> Config:
-    """The config of :func:`load_config` for a runner: with ``work_dir`` and ``launcher``."""
+    """:func:`load_config` for a runner: with ``work_dir`` and ``launcher``."""
     cfg = load_config(path, cfg_options)
     cfg.launcher, cfg.work_dir = launcher, work_dir or default_work_dir(cfg)
     return cfg
@@ -106,12 +106,12 @@ def default_work_dir(cfg: Config) -> str:
 
 
 def set_scope(cfg: Config, default: str = "mmseg") -> None:
-    """Let names be looked up in the ``default_scope`` of a config."""
+    """Make names resolve in the ``default_scope`` of a config."""
     init_default_scope(cfg.get("default_scope") or default)
 
 
 def _misspelt(key: str) -> str | None:
-    """The key of the runner that a name is nearly, None when it is a variable's name."""
+    """The runner's key that a name resembles; None if it is a variable's name."""
     if key in _TOP_LEVEL_KEYS:
         return None
     close = difflib.get_close_matches(key, sorted(_TOP_LEVEL_KEYS), n=1, cutoff=0.9)
@@ -129,7 +129,7 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
         node, done = cfg.get(first), first
         for part in parts[:-1]:
             child = _child(node, part)
-            # A part may be new when its type is given as well.
+            # A part may be new if its type is given as well.
             if child is None and f"{done}.{part}.type" not in options and node is not None:
                 hint = f"; did you mean '{part}' at the top?" if part in cfg else _near(part, node)
                 raise InputError(f"--cfg-options {key}: no '{part}' in {done}{hint}")
@@ -139,7 +139,7 @@ def _check_options(cfg: Config, options: Mapping[str, Any]) -> None:
         both = (options[key], _child(node, parts[-1])) if parts else ()
         if isinstance(node, (list, tuple)) and not all(isinstance(x, Mapping) for x in both):
             raise InputError(
-                f"--cfg-options {key}: an item of a list is not set alone: give all of {done}=[...]"
+                f"--cfg-options {key}: a list item cannot be set alone: give all of {done}=[...]"
             )
 
 
@@ -152,7 +152,7 @@ def _child(node: Any, key: str) -> Any:
 
 
 def _hint(cfg: Config, key: str) -> str:
-    """Where a key that is missing at the top may have been meant."""
+    """A hint at where a key that is missing at the top may belong."""
     close = difflib.get_close_matches(key, sorted(_TOP_LEVEL_KEYS | set(cfg)), n=1)
     if close:
         return f"; did you mean '{close[0]}'?"

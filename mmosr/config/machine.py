@@ -1,4 +1,4 @@
-"""Fitting a config to the machine, and the processes that run it."""
+"""Adapting a config to the machine, and setting up the processes that run it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def enable_amp(cfg: Config) -> None:
     """Turn automatic mixed precision on.
 
     Raises:
-        InputError: If the config has an optimizer wrapper of a kind that cannot be exchanged.
+        InputError: The optimizer wrapper of the config cannot be replaced.
     """
     kind = cfg.optim_wrapper.get("type", "OptimWrapper")
     if kind == "OptimWrapper":
@@ -38,17 +38,17 @@ def enable_amp(cfg: Config) -> None:
     if not torch.cuda.is_available() and (slowdown := bfloat16_slowdown()) > SLOW:
         print_log(
             f"a convolution takes {slowdown:.3g} times as long in bfloat16 as in float32 on this "
-            "CPU: leave out --amp, unless you mean to have the rounding of bfloat16",
+            "CPU: leave out --amp, unless you want the rounding of bfloat16",
             logger="current",
             level=logging.WARNING,
         )
 
 
 def fit_to_machine(cfg: Config, measure_load: bool = True) -> None:
-    """Replace what only works on a GPU when there is none.
+    """Replace what only works on a GPU if there is none.
 
-    SyncBN becomes BN, float16 mixed precision bfloat16, and processes talk over gloo; one alone
-    takes the processors that are free.
+    SyncBN becomes BN, float16 mixed precision becomes bfloat16, and processes communicate over
+    gloo; a single process uses the free processors.
 
     Args:
         cfg: Changed in place.
@@ -74,7 +74,7 @@ def fit_to_machine(cfg: Config, measure_load: bool = True) -> None:
 
 
 def _prepare_cpu_group(cfg: Config) -> None:
-    """Make the process group, for mmengine would select a GPU first, and wrap without a GPU."""
+    """Create the process group, since mmengine would select a GPU first, and wrap without a GPU."""
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")
     if not cfg.get("model_wrapper_cfg"):
@@ -87,18 +87,18 @@ def _prepare_cpu_group(cfg: Config) -> None:
 
 
 def start_processes(cfg: Config, launcher: str) -> None:
-    """Prepare the processes of a run that has no runner, as a runner would.
+    """Prepare the processes of a run without a runner as a runner would.
 
-    Several make a process group, unless there is one; one alone takes the processors that its
-    container allows, so that a resumed run gives the same digits.
+    Several processes form a process group, unless there is one; a single one uses the processors
+    that its container allows, so that a resumed run gives the same digits.
 
     Args:
-        cfg: Its ``env_cfg`` counts; not changed.
-        launcher: What has started the processes, as mmengine names it.
+        cfg: Config whose ``env_cfg`` is used; not changed.
+        launcher: What started the processes, as mmengine names it.
     """
     own = Config(dict(launcher=launcher, env_cfg=copy.deepcopy(cfg.get("env_cfg") or {})))
     fit_to_machine(own, measure_load=False)
-    # OpenCV in the processes that load images shall not take all processors.
+    # OpenCV in the processes that load images must not use all processors.
     set_multi_processing(**own.env_cfg.get("mp_cfg", {}), distributed=launcher != "none")
     if launcher != "none" and not is_distributed():
         init_dist(launcher, **own.env_cfg.get("dist_cfg", {}))
@@ -114,13 +114,13 @@ def replace_sync_bn(model: Any) -> int:
 
 @functools.cache
 def bfloat16_slowdown() -> float:
-    """How many times as long as in float32 a convolution and its gradient take in bfloat16.
+    """How many times slower a convolution and its gradient are in bfloat16 than in float32.
 
-    Measured in a fraction of a second, on one thread: below 1 where the CPU has instructions for
-    bfloat16; 20 and more were seen where it has AVX2 alone.
+    Measured in a fraction of a second, on one thread: below 1 if the CPU has instructions for
+    bfloat16; 20 and more were seen with AVX2 only.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more would wait for each other on a busy machine
+    torch.set_num_threads(1)  # more threads would wait for each other on a busy machine
     try:
         return _seconds(torch.bfloat16) / _seconds(torch.float32)
     finally:
@@ -132,7 +132,7 @@ def _seconds(dtype: torch.dtype) -> float:
     weight = torch.ones(64, 64, 3, 3, dtype=dtype, requires_grad=True)
     runs = []
     for _ in range(5):
-        start = time.process_time()  # other work on the machine does not count
+        start = time.process_time()  # other load on the machine does not count
         F.conv2d(maps, weight, padding=1).sum().backward()
         runs.append(time.process_time() - start)
     return min(runs)

@@ -1,4 +1,4 @@
-"""Pipelines and data loaders that are made of those in a config: of inference, of fitting."""
+"""Pipelines and data loaders for inference and fitting, made from those in a config."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from mmosr.utils import InputError
 
 from .lookup import bare_name
 
-# Wrappers of mmengine and mmseg that show images several times, or several as one.
+# Wrappers of mmengine and mmseg that repeat images, or combine several into one.
 _REPEATING = ("RepeatDataset", "ClassBalancedDataset", "MultiImageMixDataset")
 
 
@@ -27,7 +27,7 @@ def find_test_pipeline(cfg: Config) -> list[dict]:
 
 
 def find_test_dataset(cfg: Config) -> dict:
-    """The config of the (first) test data set, without wrappers; empty when there is none."""
+    """The config of the (first) test data set, without wrappers; empty if there is none."""
     dataset = (cfg.get("test_dataloader") or {}).get("dataset") or {}
     inner = ("dataset", "known", "datasets")
     while "pipeline" not in dataset and any(key in dataset for key in inner):
@@ -42,14 +42,14 @@ def inference_pipeline(cfg: Config) -> list[dict]:
 
 
 def labelled_pipeline(steps: Sequence[Mapping]) -> list[dict]:
-    """A pipeline of inference that loads labels as benchmarks need them: last, and checked.
+    """An inference pipeline that loads labels as benchmarks need them: last, and checked.
 
     Raises:
         InputError: The pipeline does not end in ``PackSegInputs``.
     """
     if not steps or bare_name(steps[-1]["type"]) != "PackSegInputs":
         raise InputError(
-            "the test pipeline of the config has to end with PackSegInputs: labels are loaded "
+            "the test pipeline of the config must end with PackSegInputs: labels are loaded "
             "before it, at their full size"
         )
     return [*steps[:-1], dict(type="mmosr.LoadOpenSetAnnotations"), steps[-1]]
@@ -61,20 +61,20 @@ def loads_labels(step: Mapping) -> bool:
 
 
 def fit_dataloader(cfg: Config, split: str = "train") -> dict:
-    """Config of the data loader of one pass that fits statistics.
+    """Config of the data loader for a pass that fits statistics.
 
-    It shows every image once, as in a test: data sets that repeat or mix images are unwrapped,
-    other wrappers are kept, the steps are those of the test, with the labels loaded as in the
-    data set's own pipeline; mmpretrain's data sets need no step for that. On several ranks no
-    image counts twice. Batch size and workers are those of the test. Keys of ``fit_dataloader``
-    in the config, the whole loader or a part of it, replace these for the training data.
+    It loads every image once, as in a test: data sets that repeat or mix images are unwrapped,
+    other wrappers are kept, and the steps are those of the test, with labels loaded as in the data
+    set's own pipeline; mmpretrain's data sets need no step for that. On several ranks no image
+    counts twice. Batch size and workers are those of the test. Keys of ``fit_dataloader`` in the
+    config, the whole loader or a part of it, replace these for the training data.
 
     Args:
         cfg: The whole config; not changed.
         split: ``'train'`` or ``'val'``.
 
     Raises:
-        InputError: The config lacks the data, or a test pipeline that loads labels.
+        InputError: The config lacks the data, or its test pipeline loads no labels.
     """
     own = (cfg.get("fit_dataloader") or {}) if split == "train" else {}
     test = cfg.get("test_dataloader") or {}
@@ -88,14 +88,14 @@ def fit_dataloader(cfg: Config, split: str = "train") -> dict:
         dataset = (cfg.get(f"{split}_dataloader") or {}).get("dataset")
         if not dataset:
             raise InputError(
-                f"statistics are fitted on the {split} data, and the config has no "
+                f"statistics are fitted on the {split} data, but the config has no "
                 f"{split}_dataloader"
             )
         steps = find_test_pipeline(cfg)
-        # PackInputs packs labels that a data set of mmpretrain itself gives.
+        # PackInputs packs labels that mmpretrain's data sets provide themselves.
         if not any(loads_labels(s) or bare_name(s["type"]) == "PackInputs" for s in steps):
             raise InputError(
-                "statistics are fitted on labelled images, and the test pipeline of the config "
+                "statistics are fitted on labelled images, but the test pipeline of the config "
                 "loads no labels: add LoadAnnotations to it, or set fit_dataloader"
             )
         loader["dataset"] = _for_one_pass(dataset, steps)
@@ -110,8 +110,8 @@ def _for_one_pass(dataset: Mapping, steps: list[dict]) -> dict:
     if "datasets" in dataset:
         return dict(dataset, datasets=[_for_one_pass(part, steps) for part in dataset["datasets"]])
     if "dataset" in dataset and "pipeline" not in dataset:
-        # Another wrapper says which images there are, or which label they have.
+        # Other wrappers define which images there are, or which labels they have.
         return dict(dataset, dataset=_for_one_pass(dataset["dataset"], steps))
-    # The labels of the test data may be of another kind.
+    # The labels of the test data may be of a different kind.
     own = [step for step in dataset.get("pipeline") or () if loads_labels(step)]
     return dict(dataset, pipeline=[own[0] if own and loads_labels(s) else s for s in steps])

@@ -2,7 +2,7 @@
 
 from mmosr.utils.lazy import attach
 
-# Late, because the scenes are drawn by processes that need neither torch nor a host.
+# Lazy, because the scenes are drawn by processes that need neither torch nor a host.
 __getattr__, __dir__, __all__ = attach(
     __name__,
     {

@@ -16,7 +16,8 @@ from mmosr.utils.errors import some
 
 KNOWN_LABEL = 0
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-# Label pictures in colour lie beside the labels: "X_labels_semantic_color.png", but not "colorado".
+# Coloured label pictures are stored next to the labels: "X_labels_semantic_color.png", but not
+# "colorado".
 _COLOUR = re.compile(r"(?<![a-z])colou?r(?![a-z])", re.IGNORECASE)
 
 
@@ -24,8 +25,8 @@ _COLOUR = re.compile(r"(?<![a-z])colou?r(?![a-z])", re.IGNORECASE)
 class Layout:
     """Where the images and labels of one layout lie, below the root.
 
-    An image and a label belong together when their paths below the two folders are equal up to
-    the endings.
+    An image and a label belong together if their paths below the two folders differ only in the
+    endings.
 
     Args:
         images: Folder of the images; the root itself when empty.
@@ -40,7 +41,7 @@ class Layout:
     label_ending: str = ".png"
 
 
-#: Trees into which other projects re-pack the benchmarks.
+#: Layouts into which other projects re-pack the benchmarks.
 REPACKED = {
     "original+labels": Layout("original", "labels"),  # SynBoost, PEBAL, RPL
     "images+labels": Layout("images", "labels"),
@@ -55,27 +56,27 @@ class AnomalySegDataset(BaseSegDataset):
     The labels become 0 (known), 254 (unknown) and 255 (ignored). The images are found through the
     label files, so an image without labels is never tested on made-up labels. Extensions are read
     from disk in upper or lower case; hidden files and colour pictures of labels are left out.
-    A subclass gives ``layouts`` and ``label_values``, or overrides :meth:`find_pairs`.
+    A subclass defines ``layouts`` and ``label_values``, or overrides :meth:`find_pairs`.
 
     Args:
-        data_root: Folder of the data; ``~`` is the home.
-        layout: Name of the layout in ``layouts``. Default: found from what is on disk.
-        pipeline, test_mode, lazy_init, indices, serialize_data, max_refetch: As
+        data_root: Folder of the data; ``~`` is the home folder.
+        layout: Name of the layout in ``layouts``. Default: detected from what is on disk.
+        pipeline, test_mode, lazy_init, indices, serialize_data, max_refetch: See
             ``BaseSegDataset``.
 
     Raises:
-        InputError: The folder is missing, holds no labels or two layouts at once, or a label has
-            no image or several. A label value that ``label_values`` does not hold is refused
-            when the label is read by ``LoadOpenSetAnnotations``.
+        InputError: The folder is missing, has no labels or two layouts at once, or a label has no
+            image or several. A label value that is not in ``label_values`` is rejected when
+            ``LoadOpenSetAnnotations`` reads the label.
     """
 
     METAINFO = dict(classes=("known",), palette=[[128, 64, 128]], anomaly_only=True)
 
-    #: Layouts that are looked for, by name.
+    #: Layouts to look for, by name.
     layouts: Mapping[str, Layout] = REPACKED
-    #: Each value that a label file may hold, and the label it means.
+    #: Each value that a label file may contain, and the label it stands for.
     label_values: Mapping[int, int] = {0: KNOWN_LABEL, 1: UNKNOWN_LABEL, 255: IGNORE_LABEL}
-    #: Said when there are no labels at all.
+    #: Message if there are no labels at all.
     no_labels = "download them"
 
     def __init__(
@@ -127,10 +128,10 @@ class AnomalySegDataset(BaseSegDataset):
         ]
 
     def find_pairs(self) -> list[tuple[str, str]]:
-        """Paths ``(image, label)`` of the benchmark, through the label files; at least one.
+        """Paths ``(image, label)`` of the benchmark, found through the label files; at least one.
 
         Raises:
-            InputError: As the class.
+            InputError: See the class.
         """
         return self.pair(self.find_layout())
 
@@ -141,10 +142,10 @@ class AnomalySegDataset(BaseSegDataset):
         return self.match(labels, find_images(folder, layout.image_ending), folder)
 
     def find_layout(self) -> dict[str, Path]:
-        """Set ``layout`` to the one on disk; gives its label files by the key of their images.
+        """Set ``layout`` to the one on disk; return its label files by the key of their images.
 
         Raises:
-            InputError: There is no label file, or no folder of images, or there are two layouts.
+            InputError: There are no label files, no image folder, or two layouts.
         """
         names = list(self.layouts) if self.layout is None else [self.layout]
         labels = {name: self.labels_of(name) for name in names}
@@ -154,16 +155,16 @@ class AnomalySegDataset(BaseSegDataset):
             places = [self.layouts[name] for name in names]
             expected = " or ".join(str(Path(p.labels, f"*{p.label_ending}")) for p in places)
             raise self.error(
-                f"folder '{self.root}' holds no label file ({expected}): labels are missing or "
+                f"folder '{self.root}' has no label files ({expected}): labels are missing or "
                 f"withheld, and none are made up: {self.no_labels}"
             )
         if not found:
             folders = " or ".join(str(self.root / self.layouts[name].images) for name in labelled)
-            raise self.error(f"the folder of the images is missing: expected {folders}")
+            raise self.error(f"the image folder is missing: expected {folders}")
         if len(found) > 1:
             raise self.error(
-                f"folder '{self.root}' holds labels in the layouts {' and '.join(found)}: "
-                f"choose one, as layout='{found[0]}', or remove the others"
+                f"folder '{self.root}' has labels in the layouts {' and '.join(found)}: "
+                f"choose one, such as layout='{found[0]}', or remove the others"
             )
         self.layout = found[0]
         return labels[self.layout]
@@ -180,13 +181,13 @@ class AnomalySegDataset(BaseSegDataset):
         folder: Path,
         fix: str = "add the images",
     ) -> list[tuple[str, str]]:
-        """Put the labels and images of equal keys together.
+        """Pair labels and images with equal keys.
 
         Args:
-            labels: Label file of each key.
-            images: Image files of each key.
-            folder: Where the images were looked for.
-            fix: What to do when some are missing.
+            labels: Label file per key.
+            images: Image files per key.
+            folder: Where the images were searched for.
+            fix: What to do if some are missing.
 
         Raises:
             InputError: A label has no image, or more than one.
@@ -205,7 +206,7 @@ class AnomalySegDataset(BaseSegDataset):
         return [(str(images[key][0]), str(label)) for key, label in labels.items()]
 
     def error(self, text: str) -> InputError:
-        """The exception with the name of the data set, and where to read on."""
+        """The exception, with the name of the data set and where to read more."""
         return InputError(f"{type(self).__name__}: {text}; see docs/data.md")
 
 
@@ -213,7 +214,7 @@ def find_labels(folder: Path, ending: str) -> dict[str, Path]:
     """Label files below a folder, by their path without the ending, sorted.
 
     Args:
-        folder: Where to look, also in its subfolders; it may be missing.
+        folder: Where to look, including subfolders; it may be missing.
         ending: How the paths end, extension included, in upper or lower case.
     """
     paths = {path.relative_to(folder).as_posix(): path for path in _walk(folder)}
@@ -227,7 +228,7 @@ def find_labels(folder: Path, ending: str) -> dict[str, Path]:
 def find_images(folder: Path, ending: str = "") -> dict[str, list[Path]]:
     """Images below a folder, by their path without ending and extension.
 
-    A key has more than one file where the same image is there in two formats.
+    A key has more than one file if the same image exists in two formats.
     """
     images: dict[str, list[Path]] = {}
     for path in _walk(folder):
@@ -239,7 +240,7 @@ def find_images(folder: Path, ending: str = "") -> dict[str, list[Path]]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """All files below a folder that are not hidden, sorted; links to folders are followed."""
+    """All non-hidden files below a folder, sorted; links to folders are followed."""
     found = []
     for parent, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]

@@ -1,4 +1,4 @@
-"""BDD-Anomaly: real streets whose images with a held-out class make the test."""
+"""BDD-Anomaly: real streets, tested on the images with a held-out class."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ SPLITS = ("train", "val", "test")
 class BDDAnomalyDataset(SplitClasses, BDD100KDataset):
     """BDD-Anomaly (Hendrycks et al., Scaling Out-of-Distribution Detection, ICML 2022).
 
-    The images of BDD100K's semantic segmentation that show an unknown class are the test; what
-    remains of BDD100K's training and validation images is for training and validation: 6280 / 910
+    The images of BDD100K's semantic segmentation that show an unknown class are the test set; the
+    remaining training and validation images of BDD100K are for training and validation: 6280 / 910
     / 810 images of 720 x 1280. Layout: ``images/{train,val}/NAME.jpg`` and
-    ``labels/{train,val}/NAME_train_id.png`` (train ids of Cityscapes, 255 = ignored) of the
+    ``labels/{train,val}/NAME_train_id.png`` (train ids of Cityscapes, 255 = ignored) from the
     download, and the lists ``{train,val,test}.txt`` that ``tools/dataset_converters/prepare.py``
     writes, each line ``{train,val}/NAME``.
 
     Args:
         split: ``train``, ``val`` or ``test``.
-        unknown_classes: The held-out classes, those that the lists were made for. Default: train,
+        unknown_classes: The held-out classes that the lists were made for. Default: train,
             motorcycle and bicycle.
-        ann_file: Another list than that of the split.
-        *args, **kwargs: As ``SplitClasses`` and ``BDD100KDataset``.
+        ann_file: A list other than that of the split.
+        *args, **kwargs: See ``SplitClasses`` and ``BDD100KDataset``.
 
     Raises:
-        InputError: No list, or as ``SplitClasses``.
+        InputError: The list is missing, or see ``SplitClasses``.
     """
 
     splits = {

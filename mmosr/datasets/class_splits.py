@@ -1,7 +1,7 @@
 """Published splits of classes into known and unknown, as data with identifiers and versions.
 
-The splits are the JSON files in the folder ``class_splits``. The version of a split grows with
-every change of its classes, so results of one identifier and version can be compared.
+The splits are the JSON files in the folder ``class_splits``. The version of a split increases with
+every change of its classes, so results with the same identifier and version can be compared.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ class ClassSplit:
 
     Args:
         identifier: Name of the split, e.g. ``protocol_a/cifar10``.
-        version: 1 and above.
+        version: At least 1.
         trial: Number of the trial, from 0.
-        title: For people.
+        title: Human-readable name.
         source: Paper or release that publishes it.
         known: Ids of the known classes in ``known_data``, ascending: class ``known[k]`` is
             label ``k``.
         unknown: Ids of the unknown classes in ``unknown_data``, ascending.
         known_data: Data set of the known classes.
         unknown_data: Data set of the unknown classes, often the same.
-        mean: Of the known training images, RGB in [0, 1]; None where not published.
-        std: Standard deviation, as ``mean``.
+        mean: Mean of the known training images, RGB in [0, 1]; None if not published.
+        std: Standard deviation, like ``mean``.
     """
 
     identifier: str
@@ -52,12 +52,12 @@ class ClassSplit:
 
     @property
     def known_names(self) -> tuple[str, ...] | None:
-        """Names of the known classes by label, None where the data set has only numbers."""
+        """Names of the known classes by label; None if the data set has only numbers."""
         return _names(self.known_data, self.known)
 
     @property
     def unknown_names(self) -> tuple[str, ...] | None:
-        """Names of the unknown classes, None where the data set has only numbers."""
+        """Names of the unknown classes; None if the data set has only numbers."""
         return _names(self.unknown_data, self.unknown)
 
 
@@ -70,7 +70,7 @@ def num_trials(identifier: str) -> int:
     """Number of trials of a split.
 
     Raises:
-        InputError: No such split.
+        InputError: The split does not exist.
     """
     return len(_entry(identifier)["trials"])
 
@@ -80,10 +80,10 @@ def load_split(identifier: str, trial: int = 0) -> ClassSplit:
 
     Args:
         identifier: One of :func:`split_names`.
-        trial: From 0.
+        trial: Number of the trial, from 0.
 
     Raises:
-        InputError: No such split or trial.
+        InputError: The split or trial does not exist.
     """
     entry = _entry(identifier)
     trials = entry["trials"]
@@ -105,27 +105,27 @@ def load_split(identifier: str, trial: int = 0) -> ClassSplit:
 
 
 def check_classes(data: str, classes: Sequence[str], owner: str) -> None:
-    """Check that ids of a split mean the same classes in somebody's data.
+    """Check that the ids of a split mean the same classes in the given data.
 
     Args:
-        data: Data set that the split was made for, as ``ClassSplit.known_data``.
-        classes: Names of the classes by id that were found.
-        owner: Whose classes they are, for the message.
+        data: Data set that the split was made for, such as ``ClassSplit.known_data``.
+        classes: Names of the classes found, by id.
+        owner: Owner of the classes, for the message.
 
     Raises:
-        InputError: Another number of classes, or another name at an id.
+        InputError: The number of classes or the name of an id differs.
     """
     expected = _data_sets()[data]
     if len(classes) != expected["num_classes"]:
         raise InputError(
             f"{owner} has {len(classes)} classes, but the class split is for {data} with "
-            f"{expected['num_classes']}: give the data set with all its classes"
+            f"{expected['num_classes']}: use the data set with all its classes"
         )
     for index, (found, name) in enumerate(zip(classes, expected["classes"] or (), strict=False)):
         if found != name:
             raise InputError(
                 f"{owner}: class {index} is '{found}', but the class split is for {data}, where "
-                f"it is '{name}': name and order the classes as there"
+                f"it is '{name}': use its class names and order"
             )
 
 

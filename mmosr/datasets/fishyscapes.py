@@ -20,15 +20,15 @@ from .anomaly_dataset import REPACKED, AnomalySegDataset, Layout, find_images, f
 
 VERSION_FILE = "VERSION.json"
 STATIC_VERSIONS = (1, 2, 3)
-# "0003_04_Maurener_Weg_8_000000_000030_labels.png": a number, and the id of the image.
+# "0003_04_Maurener_Weg_8_000000_000030_labels.png": a number and the id of the image.
 _OFFICIAL = re.compile(r"\d{4}_(.+)_labels\.png", re.IGNORECASE)
 
 
 class _Fishyscapes(AnomalySegDataset):
-    """The download of either set holds labels, whose images are those of another data set.
+    """Layout of both downloads: only labels, for images of another data set.
 
-    It is the layout ``"official"``: ``NNNN_ID_labels.png`` anywhere below the root, and the images
-    ``ID_leftImg8bit.png`` anywhere below ``leftImg8bit``, of every split.
+    This is the layout ``"official"``: ``NNNN_ID_labels.png`` anywhere below the root, and the
+    images ``ID_leftImg8bit.png`` anywhere below ``leftImg8bit``, of every split.
     """
 
     official = Layout("", "", "_leftImg8bit", "_labels.png")
@@ -63,11 +63,11 @@ class _Fishyscapes(AnomalySegDataset):
                 f"the images of {owner} are missing: '{folder}' does not exist: set {argument} to "
                 "the folder that holds its leftImg8bit"
             )
-        images: dict[str, list[Path]] = {}  # by id alone: the labels do not tell split and scene
+        images: dict[str, list[Path]] = {}  # by id alone: the labels do not name split and scene
         for key, paths in find_images(folder, "_leftImg8bit").items():
             images.setdefault(key.rpartition("/")[2], []).extend(paths)
         return self.match(
-            labels, images, folder / "*" / "*", f"add the images of {owner}, of all its splits"
+            labels, images, folder / "*" / "*", f"add the images of all splits of {owner}"
         )
 
     def _image_folder(self) -> Path:
@@ -85,23 +85,22 @@ class FishyscapesLostAndFoundDataset(_Fishyscapes):
 
     Layouts:
 
-    * ``"official"``: the download holds only labels, ``NNNN_ID_labels.png``, anywhere below the
-      root. The images ``ID_leftImg8bit.png`` come from Lost and Found, from its train and its test
-      split.
-    * ``"original+labels"``, ``"images+labels"``, ``"images+labels_masks"``: re-packed trees whose
-      images and labels have the same names.
+    * ``"official"``: the download has only labels, ``NNNN_ID_labels.png``, anywhere below the
+      root. The images ``ID_leftImg8bit.png`` come from the train and test splits of Lost and Found.
+    * ``"original+labels"``, ``"images+labels"``, ``"images+labels_masks"``: re-packed trees with
+      the same names for images and labels.
     * ``"cityscapes"``: ``leftImg8bit/**/X_leftImg8bit.png`` and
       ``gtFine/**/X_gtFine_labelTrainIds.png``.
 
     Args:
         data_root: Folder of the labels or of a re-packed tree.
-        lost_and_found: Folder of Lost and Found, which holds ``leftImg8bit``, or a folder of its
-            images. Default: ``data_root`` if it holds ``leftImg8bit``, otherwise
-            ``lost_and_found`` beside it.
-        **kwargs: As ``AnomalySegDataset``.
+        lost_and_found: Folder of Lost and Found, which contains ``leftImg8bit``, or a folder of its
+            images. Default: ``data_root`` if it contains ``leftImg8bit``, otherwise
+            ``lost_and_found`` next to it.
+        **kwargs: See ``AnomalySegDataset``.
 
     Raises:
-        InputError: As ``AnomalySegDataset``; or two labels of the same image.
+        InputError: See ``AnomalySegDataset``; or two labels belong to the same image.
     """
 
     layouts = {
@@ -127,27 +126,27 @@ class FishyscapesStaticDataset(_Fishyscapes):
 
     Layouts, each with a file ``VERSION.json``:
 
-    * ``"official"``: ``NNNN_ID_labels.png`` and ``NNNN_*rgb.npz``, what is to be added to the
-      Cityscapes image ``ID_leftImg8bit.png``. Each item has its ``overlay_path``, and
+    * ``"official"``: ``NNNN_ID_labels.png`` and ``NNNN_*rgb.npz``, to be added to the Cityscapes
+      image ``ID_leftImg8bit.png``. Each item has an ``overlay_path``, and
       :class:`AddFishyscapesOverlay` follows the first step of the pipeline.
-    * Images with their objects, and labels of the same names: in ``original`` and ``labels`` (or
+    * Images with their objects, and labels with the same names: in ``original`` and ``labels`` (or
       ``images`` and ``labels``, ``images`` and ``labels_masks``), or side by side as ``X_rgb.png``
       and ``X_labels.png`` (``"beside"``).
 
-    Only the label files say what is unknown: version 3 pastes known objects too.
+    Only the label files show what is unknown: version 3 pastes known objects too.
 
     Args:
-        data_root: Folder of the data; ``tools/dataset_converters/prepare.py`` makes one.
+        data_root: Folder of the data; ``tools/dataset_converters/prepare.py`` creates one.
         version: 1 (first), 2 (better blending) or 3 (known objects pasted as negatives). Figures of
             different versions cannot be compared, so there is no default.
-        cityscapes: Folder of Cityscapes, which holds ``leftImg8bit``. Default: ``data_root`` if it
-            holds ``leftImg8bit``, otherwise ``cityscapes`` beside it.
+        cityscapes: Folder of Cityscapes, which contains ``leftImg8bit``. Default: ``data_root`` if
+            it contains ``leftImg8bit``, otherwise ``cityscapes`` next to it.
         pipeline: Its first step loads the image.
-        **kwargs: As ``AnomalySegDataset``.
+        **kwargs: See ``AnomalySegDataset``.
 
     Raises:
         InputError: Another version is on disk, or none is stated, or a label has no overlay or
-            several; and as ``AnomalySegDataset``.
+            several; and see ``AnomalySegDataset``.
     """
 
     layouts = {
@@ -225,26 +224,26 @@ class FishyscapesStaticDataset(_Fishyscapes):
         found = content.get("version") if isinstance(content, dict) else None
         if found != self.version:
             raise self.error(
-                f"{path} states version {found}, but version {self.version} is asked for: set "
+                f"{path} states version {found}, but version {self.version} is requested: set "
                 f"version, or run {command}"
             )
 
 
 def with_overlays(pipeline: Sequence[dict | Callable]) -> list[dict | Callable]:
-    """The steps of a pipeline with :class:`AddFishyscapesOverlay` behind the first, which loads."""
+    """The steps of a pipeline with :class:`AddFishyscapesOverlay` after the first, which loads."""
     step = dict(type="mmosr.AddFishyscapesOverlay")
     return [pipeline[0], step, *pipeline[1:]] if pipeline else []
 
 
 @TRANSFORMS.register_module()
 class AddFishyscapesOverlay(BaseTransform):
-    """Add the objects of Fishyscapes Static to the Cityscapes image that has just been loaded.
+    """Add the objects of Fishyscapes Static to the Cityscapes image that was just loaded.
 
     It takes ``overlay_path`` out of the item: twice in a pipeline, it adds the objects once. Items
     without it stay as they are.
 
     Raises:
-        InputError: No image is loaded, the overlay cannot be read, or the two do not fit.
+        InputError: No image is loaded, the overlay cannot be read, or the two do not match.
     """
 
     def transform(self, results: dict) -> dict:
@@ -252,17 +251,17 @@ class AddFishyscapesOverlay(BaseTransform):
             path, image = results.pop("overlay_path"), results.get("img")
             if image is None:
                 raise InputError(f"overlay {path}: the first step of the pipeline loads no image")
-            # A float32 image holds the bytes of the file, and is BGR like any other.
+            # A float32 image has the byte values of the file, and is BGR like any other.
             composed = add_overlay(image.astype(np.uint8)[..., ::-1], path)[..., ::-1]
             results["img"] = np.ascontiguousarray(composed, image.dtype)
         return results
 
 
 def add_overlay(image: np.ndarray, path: str | os.PathLike) -> np.ndarray:
-    """As :func:`compose_static`, with the overlay of an npz file.
+    """Like :func:`compose_static`, with the overlay of an npz file.
 
     Raises:
-        InputError: The file cannot be read, or the two do not fit.
+        InputError: The file cannot be read, or the two do not match.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -283,7 +282,7 @@ def compose_static(image: np.ndarray, overlay: np.ndarray) -> np.ndarray:
         overlay: Array ``rgb`` of the npz file ``(H, W, 3)``: signed differences, -255 .. 255, RGB.
 
     Returns:
-        The image with the objects ``(H, W, 3)``, uint8; sums are clipped to 0 .. 255.
+        The image with the objects, ``(H, W, 3)``, uint8; sums are clipped to 0 .. 255.
 
     Raises:
         InputError: The shapes differ or are not those of colour images, or a type is wrong.

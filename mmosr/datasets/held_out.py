@@ -15,7 +15,7 @@ from .host_class import InFront, class_in_front, find_class
 
 
 class HeldOutClasses(InFront):
-    """Holds classes out; stands in front of an mmseg dataset: ``class X(HeldOutClasses, Host)``.
+    """Holds classes out; a mixin in front of an mmseg dataset: ``class X(HeldOutClasses, Host)``.
 
     The known classes are all others, renumbered ``0 .. C-1`` in their old order. Pixels of held-out
     classes become 255 (ignored) for training and, with ``mark_unknown``, 254 (unknown) for tests:
@@ -25,22 +25,22 @@ class HeldOutClasses(InFront):
 
     Args:
         unknown_classes: Names held out of training.
-        ignored_classes: Names that are ignored in training and test alike, e.g. the classes held
-            out as test unknowns while settings are chosen on other held-out classes.
+        ignored_classes: Names that are ignored in both training and test, e.g. the classes held out
+            as test unknowns while settings are chosen on other held-out classes.
         mark_unknown: Label the unknown classes 254 instead of 255.
-        *args, **kwargs: As the host.
+        *args, **kwargs: See the host.
 
     Raises:
-        InputError: A name that is not a class of the dataset or is held out twice, no known class
-            left, a folder or list that is missing or names no image, a listed image that does not
-            exist, or an image without its label file.
+        InputError: A name is not a class of the dataset or is held out twice, no known class is
+            left, a folder or list is missing or has no images, a listed image does not exist, or an
+            image has no label file.
     """
 
     _prefix, _base, _hosts = "HeldOut", BaseSegDataset, MMSEG_DATASETS
     _kind = "mmseg dataset for semantic segmentation"
 
-    # Values of the label files that stand for no class: an object of no class, and what is
-    # ignored; by default 255, and 0 with reduce_zero_label.
+    # Values of the label files that are not classes: an object of no class, and what is ignored; by
+    # default 255, and 0 with reduce_zero_label.
     unknown_value: int = UNKNOWN_LABEL
     ignored_values: tuple[int, ...] | None = None
 
@@ -64,7 +64,7 @@ class HeldOutClasses(InFront):
         # Names of the ids in the label files.
         self.file_classes = tuple(self.METAINFO.get("classes", classes))
         if not classes:
-            raise self.error("no classes are given: set metainfo=dict(classes=...)")
+            raise self.error("no classes are set: set metainfo=dict(classes=...)")
         both = sorted(set(self.unknown_classes) & set(ignored))
         if both:
             raise self.error(
@@ -96,7 +96,7 @@ class HeldOutClasses(InFront):
         if not data_list:
             where = f"list {self.ann_file}" if self.ann_file else f"folder {self._image_dir}"
             raise self.error(
-                f"{where} holds no '*{self.img_suffix}' image: check "
+                f"{where} has no '*{self.img_suffix}' images: check "
                 "data_root, data_prefix and img_suffix"
             )
         self._map_unknown()
@@ -135,7 +135,7 @@ class HeldOutClasses(InFront):
             raise InputError(f"image {item['img_path']} has no label file {path}")
 
     def _map_unknown(self) -> None:
-        """Send unknown pixels to 254 in tests and to 255 in training."""
+        """Map unknown pixels to 254 in tests and to 255 in training."""
         target = UNKNOWN_LABEL if self.mark_unknown else IGNORE_LABEL
         known, shift = self.known_classes, int(self.reduce_zero_label)
         meanings = {name: index for index, name in enumerate(known)}
@@ -158,7 +158,7 @@ class HeldOutClasses(InFront):
 
 
 class SplitClasses(HeldOutClasses):
-    """As :class:`HeldOutClasses`, for a data set with splits of its own.
+    """:class:`HeldOutClasses` for a data set with its own splits.
 
     Args:
         split: One of ``splits``.
@@ -167,7 +167,7 @@ class SplitClasses(HeldOutClasses):
             which also replace None, an empty text and an empty dict.
 
     Raises:
-        InputError: No such split, or as :class:`HeldOutClasses`.
+        InputError: The split does not exist, or see :class:`HeldOutClasses`.
     """
 
     #: Arguments of each split.
@@ -185,14 +185,14 @@ class SplitClasses(HeldOutClasses):
 
 
 def class_names(classes: Sequence[str]) -> tuple[str, ...]:
-    """Class names as a tuple; one name alone may stand without brackets."""
+    """Class names as a tuple; a single name may be given without brackets."""
     return (classes,) if isinstance(classes, str) else tuple(classes)
 
 
 def held_out_class(host: type[BaseSegDataset]) -> type[BaseSegDataset]:
-    """The class :class:`HeldOutClasses` in front of ``host``, the same one at every call.
+    """The class :class:`HeldOutClasses` in front of ``host``; every call returns the same class.
 
-    Its objects can be pickled. To write such a class down, derive from both instead.
+    Its objects can be pickled. To define such a class in code, derive from both instead.
     """
     return class_in_front(HeldOutClasses, host)
 
@@ -203,9 +203,9 @@ def held_out_dataset(host: str | type[BaseSegDataset], *args, **kwargs) -> BaseS
 
     Args:
         host: Name of the dataset class in mmseg's registry or in mmosr's, or the class.
-        *args, **kwargs: As :class:`HeldOutClasses` and the host.
+        *args, **kwargs: See :class:`HeldOutClasses` and the host.
 
     Raises:
-        InputError: No such dataset, or one that is not for semantic segmentation.
+        InputError: The dataset does not exist, or is not for semantic segmentation.
     """
     return find_class(HeldOutClasses, host, "HeldOutDataset")(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Classes that stand in front of any dataset class of another package."""
+"""Classes (mixins) in front of any dataset class of another package."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from mmosr.utils import InputError
 
 
 class InFront:
-    """Stands in front of a dataset class of another package: ``class X(Front, Host)``."""
+    """Goes in front of a dataset class of another package: ``class X(Front, Host)``."""
 
-    _prefix: str  # the names of the classes that are made begin with it
-    _base: type  # what a host derives from
+    _prefix: str  # prefix of the names of the created classes
+    _base: type  # base class of the hosts
     _hosts: Registry  # of the package of the hosts
-    _kind: str  # that package and what the hosts are for, for messages
+    _kind: str  # that package and the purpose of the hosts, for messages
 
     def error(self, text: str) -> InputError:
-        """The exception to raise; its message begins with the name of the class."""
+        """The exception to raise; its message starts with the name of the class."""
         return InputError(f"{type(self).__name__}: {text}")
 
 
 @cache
 def class_in_front(front: type[InFront], host: type) -> type:
-    """The class ``front`` in front of ``host``, the same one at every call.
+    """The class ``front`` in front of ``host``; every call returns the same class.
 
-    Its objects can be pickled, also for workers that are spawned. To write such a class down,
-    derive from both instead: a ``host`` that does so already is given back.
+    Its objects can be pickled, also for spawned workers. To define such a class in code, derive
+    from both instead: a ``host`` that already does is returned as it is.
 
     Args:
         front: What is put in front.
@@ -43,15 +43,15 @@ def class_in_front(front: type[InFront], host: type) -> type:
 
 
 def find_class(front: type[InFront], host: str | type, owner: str) -> type:
-    """The class ``front`` in front of the dataset class that a config means.
+    """The class ``front`` in front of the dataset class that a config names.
 
     Args:
         front: What is put in front.
         host: Name in the registry of the hosts or in mmosr's, or the class.
-        owner: Who asks, for messages.
+        owner: Name of the caller, for messages.
 
     Raises:
-        InputError: No such dataset, or one of another kind.
+        InputError: The dataset does not exist, or is of another kind.
     """
     cls = _find(front, host, owner) if isinstance(host, str) else host
     if not (isinstance(cls, type) and issubclass(cls, front._base)):
@@ -83,6 +83,6 @@ def _reduce(self) -> tuple:
 
 
 def _empty(front: type[InFront], host: type) -> object:
-    """An object without attributes: where unpickling begins."""
+    """An object without attributes, from which unpickling starts."""
     cls = class_in_front(front, host)
     return cls.__new__(cls)

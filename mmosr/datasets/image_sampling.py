@@ -1,4 +1,4 @@
-"""Samples of images that every process repeats: a validation share, and some of a given number."""
+"""Reproducible samples of images: a validation share, and a given number of images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from mmosr.utils import InputError
 
 
 def validation_share(labels: np.ndarray, fraction: float, seed: int = 0) -> np.ndarray:
-    """Mark the images that are kept out of training to choose a threshold on.
+    """Mark the images that are kept out of training, for choosing a threshold.
 
-    Of each class ``round(fraction * n)`` of its ``n`` images, at least one. The draw of a class
-    depends on the seed, its id and the number of its images only, so it is the same whatever other
-    classes are known. A larger fraction marks the images of a smaller one and more.
+    From each class, ``round(fraction * n)`` of its ``n`` images, at least one. The draw of a class
+    depends only on the seed, its id and the number of its images, so it is the same whatever other
+    classes are known. A larger fraction marks all images of a smaller one and more.
 
     Args:
         labels: Class ids, shape (N,), not negative.
@@ -23,7 +23,7 @@ def validation_share(labels: np.ndarray, fraction: float, seed: int = 0) -> np.n
         bool of shape (N,): True for validation, False for training.
 
     Raises:
-        InputError: A fraction or seed out of range, or a class of which no image would be left to
+        InputError: A fraction or seed is out of range, or a class would have no images left to
             train on.
     """
     if not 0 < fraction < 1:
@@ -55,7 +55,7 @@ def sample_images(total: int, num: int, seed: int = 0) -> np.ndarray:
         int64 of shape (num,), ascending.
 
     Raises:
-        InputError: If ``num`` or the seed is out of range.
+        InputError: ``num`` or the seed is out of range.
     """
     _check_seed(seed)
     if not 1 <= num <= total:

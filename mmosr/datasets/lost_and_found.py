@@ -11,7 +11,7 @@ from .anomaly_dataset import KNOWN_LABEL, AnomalySegDataset, Layout
 
 #: Label ids of "random non-hazards": marker pole, posts, timber, wheel cap, thin wood.
 NON_HAZARDS = (31, 33, 34, 36, 37, 38, 39)
-#: Frames whose objects are Cityscapes classes (children, bicycles), by how their names begin.
+#: Frames with objects of Cityscapes classes (children, bicycles), by prefix of their names.
 KNOWN_OBJECT_FRAMES = (
     "01_Hanns_Klemm_Str_45_000006",
     "01_Hanns_Klemm_Str_45_000007",
@@ -26,14 +26,14 @@ class LostAndFoundDataset(AnomalySegDataset):
     """Lost and Found (Pinggera et al., 2016): 1036 training and 1203 test images of 1024 x 2048.
 
     Layout: ``leftImg8bit/{train,test}/SCENE/ID_leftImg8bit.png`` and
-    ``gtCoarse/{train,test}/SCENE/ID_gtCoarse_labelIds.png``. Label ids: 0 is void and all that is
+    ``gtCoarse/{train,test}/SCENE/ID_gtCoarse_labelIds.png``. Label ids: 0 is void and everything
     off the road (ignored), 1 the free road (known), 2 .. 43 objects on the road (unknown).
 
-    Tools differ in the objects that are not a hazard (ids 31, 33, 34, 36 .. 39):
+    Tools differ in how they treat objects that are not a hazard (ids 31, 33, 34, 36 .. 39):
 
-    * ``"unknown"``: SegmentMeIfYouCan, Mask2Anomaly and those built on them; hence the default.
-    * ``"ignored"``: Meta-OoD (entropy maximization), through the train ids 1 and 2 alone.
-    * ``"known"``: tools that go by the train ids of the data set, where they are background.
+    * ``"unknown"``: SegmentMeIfYouCan, Mask2Anomaly and tools built on them; hence the default.
+    * ``"ignored"``: Meta-OoD (entropy maximization), which uses only the train ids 1 and 2.
+    * ``"known"``: tools that follow the train ids of the data set, where they are background.
 
     Args:
         data_root: Folder with ``leftImg8bit`` and ``gtCoarse``.
@@ -41,10 +41,10 @@ class LostAndFoundDataset(AnomalySegDataset):
         non_hazards: ``"unknown"``, ``"ignored"`` or ``"known"``.
         no_known: Leave out the frames with children and bicycles, which are Cityscapes classes:
             the split LostAndFound-testNoKnown of SegmentMeIfYouCan.
-        **kwargs: As ``AnomalySegDataset``.
+        **kwargs: See ``AnomalySegDataset``.
 
     Raises:
-        InputError: An option is misspelt; and as ``AnomalySegDataset``.
+        InputError: An option is invalid; and see ``AnomalySegDataset``.
     """
 
     def __init__(

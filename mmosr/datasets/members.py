@@ -1,3 +1,3 @@
-"""All data sets, samplers and transforms: to import this module registers them."""
+"""All data sets, samplers and transforms; importing this module registers them."""
 
 from mmosr.datasets import *  # noqa: F403

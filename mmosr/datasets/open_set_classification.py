@@ -19,33 +19,33 @@ _LEFT_OUT = -2  # neither known nor unknown
 
 
 class KnownUnknownClasses(RelabelledImages):
-    """Holds classes out; stands in front of an mmpretrain dataset: ``class X(..., Host)``.
+    """Holds classes out; a mixin in front of an mmpretrain dataset: ``class X(..., Host)``.
 
     The known classes are numbered ``0 .. C-1`` in the order of their ids, whatever order they are
-    given in. Training and validation show images of known classes and nothing else; there is no
-    option to change that. The test shows images of unknown classes too, with label -1. Images of
-    classes that are neither known nor unknown are never shown.
+    given in. Training and validation only contain images of known classes; there is no option to
+    change that. The test also contains images of unknown classes, with label -1. Images of classes
+    that are neither known nor unknown are never used.
 
     Args:
-        role: ``train``, ``val`` (the share of the known training images that training does not
-            show) or ``test``.
-        known_classes: Names or ids; by default all that are not unknown.
-        unknown_classes: Names or ids; by default all that are not known, none if neither is given.
-        class_split: Identifier of a published split instead of the two, see
-            :func:`~mmosr.datasets.class_splits.load_split`. Where its unknown classes are another
-            data set's, all images here are known and :class:`OpenSetTestData` adds the others.
+        role: ``train``, ``val`` (the share of the known training images that is not used in
+            training) or ``test``.
+        known_classes: Names or ids; default: all that are not unknown.
+        unknown_classes: Names or ids; default: all that are not known, or none if neither is given.
+        class_split: Identifier of a published split instead of these two, see
+            :func:`~mmosr.datasets.class_splits.load_split`. If its unknown classes are from another
+            data set, all images here are known and :class:`OpenSetTestData` adds the others.
         trial: Trial of the split.
-        val_fraction: Share of each known class's training images that is reserved for validation.
-            Give training and validation the same ``val_fraction`` and ``val_seed``: then they
-            share no image and together are all known training images. No effect on tests.
+        val_fraction: Share of each known class's training images reserved for validation. Use the
+            same ``val_fraction`` and ``val_seed`` for training and validation: then they share no
+            image and together contain all known training images. No effect on tests.
         val_seed: Seed of that share.
-        *args, **kwargs: As :class:`RelabelledImages` and the host. The host's own ``split`` (train
+        *args, **kwargs: See :class:`RelabelledImages` and the host. The host's own ``split`` (train
             or test files) follows from the role.
 
     Raises:
-        InputError: Classes that do not exist, are named twice or both known and unknown, no known
-            class, a split made for other classes, a file that shows both a known and an unknown
-            class, or a known class without an image.
+        InputError: Classes do not exist, are named twice or are both known and unknown, no class is
+            known, a split is made for other classes, a file is listed under both a known and an
+            unknown class, or a known class has no images.
     """
 
     _prefix = "OpenSet"
@@ -74,7 +74,7 @@ class KnownUnknownClasses(RelabelledImages):
         super().__init__(*args, role=role, **kwargs)
 
     def _resolve(self) -> None:
-        """Find the ids of the known and unknown classes, and name the known ones."""
+        """Find the ids of the known and unknown classes, and the names of the known ones."""
         names, split = self._need_classes(), self.class_split
         if split is None:
             known, unknown = self._given_classes()
@@ -106,7 +106,7 @@ class KnownUnknownClasses(RelabelledImages):
         return known, self._class_ids(self._unknown, "unknown_classes")
 
     def _choose(self, items: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the images that the role shows, and their labels."""
+        """Indices of the images that the role uses, and their labels."""
         class_ids = self._labels_of(items)
         meaning = np.full(len(self.host_classes), _LEFT_OUT)
         meaning[list(self.known_ids)] = np.arange(len(self.known_ids))
@@ -128,7 +128,7 @@ class KnownUnknownClasses(RelabelledImages):
         return np.flatnonzero(shown), labels[shown]
 
     def _check_files(self, items: list[dict], known: np.ndarray) -> None:
-        """An annotation file may list an image under a known class and again under another."""
+        """Check that no image is listed under both a known class and another."""
         paths = [item.get("img_path") for item in items]
         others = {path for path, is_known in zip(paths, known, strict=True) if not is_known}
         for path, is_known in zip(paths, known, strict=True):
@@ -143,7 +143,7 @@ class KnownUnknownClasses(RelabelledImages):
         empty = [name for label, name in enumerate(names) if label not in labels]
         if empty:
             raise self.error(
-                f"role='{self.role}' has no image of {', '.join(empty)}: check "
+                f"role='{self.role}' has no images of {', '.join(empty)}: check "
                 "data_root and the classes"
             )
 
@@ -157,10 +157,10 @@ def open_set_classification_dataset(
     Args:
         host: Name of the dataset class in mmpretrain's registry or in mmosr's, or the class; the
             default reads a folder of class folders.
-        *args, **kwargs: As :class:`KnownUnknownClasses` and the host.
+        *args, **kwargs: See :class:`KnownUnknownClasses` and the host.
 
     Raises:
-        InputError: No such dataset, one that is not for image classification, or as
+        InputError: The dataset does not exist or is not for image classification, or see
             :class:`KnownUnknownClasses`.
     """
     cls = find_class(KnownUnknownClasses, host, "OpenSetClassificationDataset")

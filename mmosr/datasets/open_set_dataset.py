@@ -28,7 +28,7 @@ class OpenSetSegDataset(HeldOutClasses, BaseSegDataset):
     """A dataset in mmseg's plain layout, with classes held out; the config may name the classes.
 
     Args:
-        *args, **kwargs: As ``HeldOutClasses`` and ``BaseSegDataset``.
+        *args, **kwargs: See ``HeldOutClasses`` and ``BaseSegDataset``.
     """
 
 
@@ -39,8 +39,8 @@ class CamVidDataset(OpenSetSegDataset):
     Layout: ``images/{train,val,test}/*.{jpg,png}``, ``labels/{train,val,test}/*.png``, 255 = void.
 
     Args:
-        img_suffix: Extension of the images. Default: found on disk, ``.jpg`` or ``.png``.
-        *args, **kwargs: As ``OpenSetSegDataset``.
+        img_suffix: Extension of the images. Default: ``.jpg`` or ``.png``, whichever is on disk.
+        *args, **kwargs: See ``OpenSetSegDataset``.
     """
 
     METAINFO = dict(classes=tuple(_CAMVID), palette=list(_CAMVID.values()))
@@ -50,7 +50,7 @@ class CamVidDataset(OpenSetSegDataset):
 
     @property
     def img_suffix(self) -> str:
-        """Extension of the images; ``.jpg`` while the folder is not there."""
+        """Extension of the images; ``.jpg`` if the folder does not exist."""
         if self._img_suffix is None and Path(self._image_dir).is_dir():
             suffixes = {path.suffix for path in Path(self._image_dir).iterdir()}
             self._img_suffix = ".png" if ".png" in suffixes and ".jpg" not in suffixes else ".jpg"
@@ -63,9 +63,9 @@ class CamVidDataset(OpenSetSegDataset):
 
 @DATASETS.register_module()
 class OpenSetCityscapesDataset(OpenSetSegDataset, CityscapesDataset):
-    """Data in the Cityscapes layout and train ids, 254 = unknown object where there is one.
+    """Data in the Cityscapes layout with train ids; 254 = unknown object, if any.
 
-    Also reads the embedded demo scenes, which are drawn in this layout.
+    Also reads the embedded demo scenes, which use this layout.
     """
 
 
@@ -75,5 +75,5 @@ class OpenSetADE20KDataset(OpenSetSegDataset, ADE20KDataset):
 
     Layout: ``images/{training,validation}/*.jpg`` and ``annotations/{training,validation}/*.png``.
     In the files 1 .. 150 are the classes and 0 is everything else, which is ignored: an unlabelled
-    pixel is not an unknown object. 254 in a file is one, as in every data set here.
+    pixel is not an unknown object. 254 in a file is an unknown object, as in every data set here.
     """

@@ -13,7 +13,7 @@ from mmosr.utils import IGNORE_LABEL, UNKNOWN_LABEL, InputError
 
 from .synthetic_outliers import draw_outlier
 
-_VISIBLE = 0.05  # opacity at which a pixel is no longer what its label says
+_VISIBLE = 0.05  # opacity at which a pixel no longer matches its label
 
 
 @TRANSFORMS.register_module()
@@ -21,24 +21,24 @@ class PasteOutliers(BaseTransform):
     """Paste synthetic unknown objects into a picture and label them 254.
 
     The objects are those of :func:`~mmosr.datasets.synthetic_outliers.draw_outlier`; no data is
-    needed. An object may lie anywhere, also across the border of the picture. Its soft edge and
+    needed. An object may be anywhere, also across the border of the picture. Its soft edge and
     a ring around it are ignored. Draws come from NumPy's global generator, which
     :class:`~mmosr.datasets.SeedDraw` seeds for each draw of a sample: the same objects after a
     resume and for any number of workers.
 
-    Use it after the labels are loaded and the picture is cropped. The label 254 needs a head that
-    trains with it, such as L-GMM with ``outlier_components``.
+    Use it after the labels are loaded and the picture is cropped. Label 254 needs a head that
+    trains on it, such as L-GMM with ``outlier_components``.
 
     Args:
-        prob: Chance that a picture gets objects.
-        max_objects: They are 1 to so many.
-        height_range: Heights as shares of the height of the picture; drawn evenly on a log scale.
+        prob: Probability that a picture gets objects.
+        max_objects: Largest number of objects; the smallest is 1.
+        height_range: Heights as shares of the picture height; drawn uniformly on a log scale.
         aspect_range: Width over height; likewise.
-        match_prob: Chance that an object takes the mean colour of what it covers, so that colour
-            does not give it away.
-        shadow_prob: Chance of a soft shadow on what lies below.
+        match_prob: Probability that an object takes the mean colour of what it covers, so that
+            colour does not give it away.
+        shadow_prob: Probability of a soft shadow below the object.
         max_blur: Largest standard deviation of the blur of its edge, in pixels.
-        border: Least width of the ignored ring in pixels.
+        border: Minimum width of the ignored ring in pixels.
 
     Raises:
         InputError: An argument is out of range, or the picture has no labels.
@@ -124,7 +124,7 @@ class PasteOutliers(BaseTransform):
 def _overlap(
     whole: tuple[int, int], size: tuple[int, int], corner: tuple[int, int]
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where a box lies inside a picture, and which part of the box that is."""
+    """Where a box overlaps a picture, and which part of the box that is."""
     inside, part = [], []
     for length, side, start in zip(whole, size, corner, strict=True):
         low, high = max(start, 0), min(start + side, length)

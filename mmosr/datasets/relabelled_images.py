@@ -1,4 +1,4 @@
-"""What the known/unknown views of an mmpretrain dataset share: whose images, and what they show."""
+"""What the known/unknown views of an mmpretrain dataset share."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ ROLES = ("train", "val", "test")
 
 
 class RelabelledImages(InFront):
-    """Chooses images of an mmpretrain dataset and labels them anew; stands in front of the host.
+    """Selects images of an mmpretrain dataset and relabels them; a mixin in front of the host.
 
-    A derived class says what is chosen, in ``_resolve`` and ``_choose``. Each item keeps the id
+    A derived class defines the selection in ``_resolve`` and ``_choose``. Each item keeps the id
     that the host gave its class as ``class_id``.
 
     Args:
         role: ``train``, ``val`` or ``test``. The host reads its test files for ``test`` and its
-            training files otherwise, where it has a ``split`` to say so (ImageNet tests on
-            ``val``).
-        lazy_init: As in mmengine.
-        test_mode: Follows from the role; may be given where it says the same.
-        *args, **kwargs: As the host.
+            training files otherwise, if it has a ``split`` for this (ImageNet tests on ``val``).
+        lazy_init: See mmengine.
+        test_mode: Follows from the role; may be given if it agrees.
+        *args, **kwargs: See the host.
 
     Raises:
-        InputError: An unknown role, test files asked for in training, data that is missing, or
-            labels that are not one class id per image.
+        InputError: The role is invalid, test files are requested in training, data is missing, or
+            labels are not one class id per image.
     """
 
     _base, _hosts = BaseDataset, MMPRETRAIN_DATASETS
@@ -73,13 +72,13 @@ class RelabelledImages(InFront):
             return given or test
         if given in ("test", test):
             raise self.error(
-                f"split='{given}' are test images: role='{self.role}' never shows "
+                f"split='{given}' contains test images: role='{self.role}' never uses "
                 "them; leave split out"
             )
         return given or default or "train"
 
     def _find_classes(self) -> tuple[str, ...] | None:
-        """Names of the host's classes by id, None where it does not know them (yet)."""
+        """Names of the host's classes by id; None if it does not know them (yet)."""
         classes = self._metainfo.get("classes")
         if classes is None and "categories" in self._metainfo:  # OpenMMLab 2.0 annotations
             categories = sorted(self._metainfo["categories"], key=lambda entry: entry["id"])
@@ -89,7 +88,7 @@ class RelabelledImages(InFront):
     def load_data_list(self) -> list[dict]:
         items = self._load_host()
         if not items:
-            raise self.error("the data set holds no image: check data_root")
+            raise self.error("the data set has no images: check data_root")
         self.host_classes = self._find_classes()
         self._resolve()
         chosen, labels = self._choose(items)
@@ -112,7 +111,7 @@ class RelabelledImages(InFront):
             ) from error
 
     def _labels_of(self, items: Sequence[dict]) -> np.ndarray:
-        """Class ids of the host ``(N,)``, int64; each item gets its own as a plain number."""
+        """Class ids of the host ``(N,)``, int64; each item gets its own as a plain int."""
         count = len(self.host_classes)
         for item in items:
             where = item.get("img_path", "an image")
@@ -125,7 +124,7 @@ class RelabelledImages(InFront):
                 ) from None
             if not 0 <= label < count:
                 raise self.error(
-                    f"{where} has label {label}, and there are {count} classes: "
+                    f"{where} has label {label}, but there are {count} classes: "
                     "check the annotation file and metainfo=dict(classes=...)"
                 )
             item["gt_label"] = label
@@ -133,11 +132,11 @@ class RelabelledImages(InFront):
 
     def _need_classes(self) -> tuple[str, ...]:
         if self.host_classes is None:
-            raise self.error("the data names no classes: set metainfo=dict(classes=[...])")
+            raise self.error("the data has no class names: set metainfo=dict(classes=[...])")
         return self.host_classes
 
     def _class_ids(self, classes: Sequence[str | int] | str | int, argument: str) -> list[int]:
-        """Ids of classes given by name or id, ascending; one alone may stand without brackets."""
+        """Ids of classes given by name or id, ascending; a single one needs no brackets."""
         names = self._need_classes()
         classes = [classes] if isinstance(classes, str | Integral) else list(classes)
         ids = []

@@ -1,4 +1,4 @@
-"""RoadAnomaly: photographs of animals and things on roads."""
+"""RoadAnomaly: photographs of animals and objects on roads."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class RoadAnomalyDataset(AnomalySegDataset):
 
     The download (layout ``"original"``) is ``frame_list.json``, the names of the images;
     ``frames/NAME.{jpg,webp}`` and ``frames/NAME.labels/labels_semantic.png``. 0 is known and values
-    from 2 are unknown. 1 would be "road" of the labelling tool and, in other trees, "unknown";
-    1 and 255 are not in the data, and refused. Frames that are not listed are left out.
+    from 2 are unknown. 1 would be "road" in the labelling tool and "unknown" in other trees; 1 and
+    255 are not in the data, and rejected. Frames that are not listed are left out.
 
     Re-packed trees (``"original+labels"``, ``"images+labels"``, ``"images+labels_masks"``) have
-    images and labels of the same names, with 0 known, ``unknown_value`` unknown, 255 ignored.
+    images and labels with the same names: 0 known, ``unknown_value`` unknown, 255 ignored.
 
     Args:
         data_root: Folder of the download or of a re-packed tree.
-        unknown_value: What the labels of a re-packed tree have for unknown; some kept the 2 of
-            the download. Any other value but 0 and 255 is refused.
-        **kwargs: As ``AnomalySegDataset``.
+        unknown_value: Value of unknown in the labels of a re-packed tree; some kept the 2 of the
+            download. Any other value except 0 and 255 is rejected.
+        **kwargs: See ``AnomalySegDataset``.
 
     Raises:
-        InputError: The list is missing or unreadable, or a listed frame has no labels; and as
+        InputError: The list is missing or unreadable, or a listed frame has no labels; and see
             ``AnomalySegDataset``.
     """
 
@@ -65,7 +65,7 @@ class RoadAnomalyDataset(AnomalySegDataset):
         if missing:
             raise self.error(
                 f"{len(missing)} of {len(listed)} frames in {self.root / FRAME_LIST} have no "
-                f"label file: expected {some(sorted(missing))}: copy the download once more"
+                f"label file: expected {some(sorted(missing))}: copy the download again"
             )
         return {name: labels[name] for name in labels if name in listed}
 
@@ -83,5 +83,5 @@ class RoadAnomalyDataset(AnomalySegDataset):
         except ValueError as error:
             raise self.error(f"{path} cannot be read as JSON ({error}): copy it again") from None
         if not isinstance(names, list) or not names or not all(type(n) is str for n in names):
-            raise self.error(f"{path} holds no list of image names: copy it again")
+            raise self.error(f"{path} has no list of image names: copy it again")
         return {Path(name).stem for name in names}

@@ -1,9 +1,9 @@
-"""Augmentation that continues, after a resume, as if training had never stopped.
+"""Augmentation that continues after a resume as if training had never stopped.
 
-mmengine seeds a data-loader worker once, when it starts. On resume recent releases move the
-sampler on without loading what was trained already, so the workers' random streams start afresh
-and the pictures are augmented differently from those of the run that was not stopped. Here every
-draw of the sampler has a seed of its own, whatever process loads it, and whenever.
+mmengine seeds a data-loader worker once, when it starts. On resume, recent releases advance the
+sampler without loading what was already trained on, so the workers' random streams start afresh and
+the pictures are augmented differently from those of an uninterrupted run. Here every draw of the
+sampler has its own seed, whichever process loads it, and whenever.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mmosr.utils import InputError
 
 
 class SeededIndex(int):
-    """Index of a sample that knows the seed of this draw of it."""
+    """Index of a sample with the seed of this draw."""
 
     seed: int
 
@@ -31,13 +31,13 @@ class SeededIndex(int):
         seeded.seed = seed
         return seeded
 
-    def __reduce__(self) -> tuple:  # it travels to the workers
+    def __reduce__(self) -> tuple:  # it is sent to the workers
         return SeededIndex, (int(self), self.seed)
 
 
 @DATA_SAMPLERS.register_module()
 class SeededInfiniteSampler(InfiniteSampler):
-    """mmengine's ``InfiniteSampler``, the same indices in the same order, each with a seed.
+    """mmengine's ``InfiniteSampler``: the same indices in the same order, each with a seed.
 
     The seed depends on the sampler's own seed and on the position in the run, counted over all
     ranks. Use it with :class:`SeedDraw`.

@@ -19,16 +19,16 @@ class SegmentMeIfYouCanDataset(AnomalySegDataset):
     """What both tracks share: the layout of the download and the label values.
 
     ``images/NAME.{jpg,webp,png}`` and ``labels_masks/NAME_labels_semantic.png`` with 0 known,
-    1 unknown, 255 ignored; ``*_labels_semantic_color.png`` are pictures of the labels. The
-    download holds test images too, without labels: these are left out.
+    1 unknown, 255 ignored; ``*_labels_semantic_color.png`` are pictures of the labels. The download
+    also has test images without labels: these are left out.
 
     Args:
         data_root: Folder of the download.
         split: ``"validation"``; the labels of ``"test"`` are withheld.
-        **kwargs: As ``AnomalySegDataset``.
+        **kwargs: See ``AnomalySegDataset``.
 
     Raises:
-        InputError: The split is another one, or there are no labels; and as ``AnomalySegDataset``.
+        InputError: The split does not exist, or there are no labels; and see ``AnomalySegDataset``.
     """
 
     layouts = {"official": Layout("images", "labels_masks", label_ending="_labels_semantic.png")}
@@ -45,8 +45,8 @@ class SegmentMeIfYouCanDataset(AnomalySegDataset):
 class RoadAnomaly21Dataset(SegmentMeIfYouCanDataset):
     """RoadAnomaly21, the anomaly track: 10 validation images with labels, 100 test images.
 
-    All that is not a Cityscapes class is unknown, wherever it is in the image.
-    Arguments and errors: as ``SegmentMeIfYouCanDataset``.
+    Everything that is not a Cityscapes class is unknown, wherever it is in the image.
+    Arguments and errors: see ``SegmentMeIfYouCanDataset``.
     """
 
 
@@ -55,5 +55,5 @@ class RoadObstacle21Dataset(SegmentMeIfYouCanDataset):
     """RoadObstacle21, the obstacle track: 30 validation images with labels, 327 test images.
 
     Obstacles on the road are unknown, the road is known, and everything else is ignored.
-    Arguments and errors: as ``SegmentMeIfYouCanDataset``.
+    Arguments and errors: see ``SegmentMeIfYouCanDataset``.
     """

@@ -1,4 +1,4 @@
-"""Images that two parts of the data share, whatever role the config gives them."""
+"""Finds images that two parts of the data share, whatever their role in the config."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ import numpy as np
 
 from mmosr.utils.errors import InputError
 
-# Published arrays may hold a picture twice; Barz and Denzler, "Do we train on test data?" (2020),
-# count the test images of CIFAR that training has as well, most of them not pixel by pixel.
+# Published arrays may contain a picture twice; Barz and Denzler, "Do we train on test data?"
+# (2020), count the test images of CIFAR that are also in training, most of them not identical by
+# pixel.
 SAME_PIXELS = 0.01
 
 
 def image_identity(item: Mapping) -> str | bytes:
-    """What an image is: its file, or where the data set itself holds it, a hash of its pixels.
+    """The identity of an image: its file, or a hash of its pixels if the data set holds it itself.
 
     Args:
-        item: Of a data set, with ``img_path`` or ``img``.
+        item: Item of a data set, with ``img_path`` or ``img``.
 
     Returns:
-        The absolute path, links followed, or the SHA-256.
+        The absolute path with links resolved, or the SHA-256.
     """
     path = item.get("img_path")
     if path is None:
@@ -38,16 +39,16 @@ def image_identity(item: Mapping) -> str | bytes:
 
 
 def check_apart(images: Mapping[str, Sequence[str | bytes]]) -> None:
-    """Check that no two parts of the data show the same image.
+    """Check that no two parts of the data contain the same image.
 
     Pictures without a file may share up to 1 % of the smaller part, for the published data sets
     may hold some of them twice.
 
     Args:
-        images: By part, ``train``, ``val`` or ``test``: as of :func:`image_identity`.
+        images: Per part (``train``, ``val`` or ``test``), what :func:`image_identity` returns.
 
     Raises:
-        InputError: Naming two parts, how many images they share, and one of them.
+        InputError: Two parts share images; names the parts, the number and one image.
     """
     for (one, first), (other, second) in itertools.combinations(images.items(), 2):
         shared = set(first) & set(second)
@@ -61,7 +62,7 @@ def check_apart(images: Mapping[str, Sequence[str | bytes]]) -> None:
         example = image if isinstance(image, str) else f"number {number} of the {other} images"
         fix = "data_root, data_prefix and ann_file"
         if "test" not in (one, other):
-            fix += ", and give both the same val_fraction and val_seed"
+            fix += ", and use the same val_fraction and val_seed in both"
         raise InputError(
             f"the {one} and {other} data share {len(shared)} images, such as {example}: an image "
             f"belongs to one of training, validation and test; check their {fix}"

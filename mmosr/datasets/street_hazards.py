@@ -1,4 +1,4 @@
-"""StreetHazards: rendered streets with anomalous objects, and classes to train on."""
+"""StreetHazards: rendered streets with anomalous objects, and classes for training."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ _COLOURS = {
 class StreetHazardsDataset(SplitClasses, BaseSegDataset):
     """StreetHazards (Hendrycks et al., Scaling Out-of-Distribution Detection, ICML 2022).
 
-    5125 / 1031 / 1500 images of 720 x 1280; anomalies stand in the test images alone. Layout, as
+    5125 / 1031 / 1500 images of 720 x 1280; anomalies are only in the test images. Layout, as
     ``streethazards_{train,test}.tar`` unpack in one folder:
     ``train/{images,annotations}/{training,validation}/TOWN/N.png`` and
-    ``test/{images,annotations}/test/TOWN/N.png``. The label files hold 1 .. 13, the classes, and
+    ``test/{images,annotations}/test/TOWN/N.png``. The label files contain 1 .. 13, the classes, and
     14, the anomaly; any other value is an error. "unlabeled" (the sky, mostly) is a class, as in
-    the authors' evaluation; ``ignored_classes="unlabeled"`` leaves the 12 that some papers use.
+    the authors' evaluation; ``ignored_classes="unlabeled"`` leaves the 12 classes that some papers
+    use.
 
     Args:
         split: ``train``, ``val`` or ``test``.
-        data_prefix: Other folders than those of the split.
-        *args, **kwargs: As ``SplitClasses`` and ``BaseSegDataset``.
+        data_prefix: Folders other than those of the split.
+        *args, **kwargs: See ``SplitClasses`` and ``BaseSegDataset``.
 
     Raises:
-        InputError: As ``SplitClasses``.
+        InputError: See ``SplitClasses``.
     """
 
     METAINFO = dict(classes=tuple(_COLOURS), palette=list(_COLOURS.values()))

@@ -1,4 +1,4 @@
-"""Street View House Numbers, which mmpretrain has no dataset of."""
+"""Street View House Numbers, for which mmpretrain has no dataset."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class SVHN(BaseDataset):
     Args:
         data_root: Folder of the files.
         split: ``train``, ``test`` or ``extra``.
-        **kwargs: As mmpretrain's ``BaseDataset``.
+        **kwargs: See mmpretrain's ``BaseDataset``.
 
     Raises:
-        InputError: An unknown split, or a file that is missing or of another format.
+        InputError: The split does not exist, or a file is missing or has another format.
     """
 
     METAINFO = {"classes": tuple("0123456789")}

@@ -1,7 +1,7 @@
-"""Synthetic and cut-out unknown images: noise, digits on noise, random crops; channels.
+"""Synthetic and cropped unknown images: noise, digits on noise, random crops; channels.
 
-Each draw depends on a seed and on the picture itself (or on its number), never on the process
-that makes it or on what was made before: every worker and every run gives the same pictures.
+Each draw depends on a seed and on the picture itself (or its number), never on the process or on
+earlier draws: every worker and every run gives the same pictures.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class NoiseImages(BaseDataset):
     8 bits of the known images. All labels are -1; for tests only.
 
     Args:
-        num: Number of pictures, e.g. as many as there are known test images.
+        num: Number of pictures, e.g. the number of known test images.
         size: Height and width.
-        channels: 1 as in MNIST, shape (H, W); 3 gives (H, W, 3).
+        channels: 1 as in MNIST, shape (H, W); 3 for (H, W, 3).
         seed: At least 0.
         test_mode: Always True.
-        **kwargs: As mmpretrain's ``BaseDataset``, e.g. ``pipeline``; nothing is loaded.
+        **kwargs: See mmpretrain's ``BaseDataset``, e.g. ``pipeline``; nothing is loaded.
 
     Raises:
-        InputError: A number, size, seed or number of channels out of range, or training mode.
+        InputError: A number, size, seed or number of channels is out of range, or in training mode.
     """
 
     METAINFO = {"classes": ()}
@@ -73,7 +73,7 @@ class NoiseImages(BaseDataset):
 class SuperimposeOnNoise(BaseTransform):
     """MNIST-Noise: a picture superimposed on uniform noise (CROSR; M2IOSR, table 6).
 
-    The larger of the two at each value: the strokes stay, the black background becomes noise. The
+    The element-wise maximum of the two: the strokes stay, the black background becomes noise. The
     papers do not say how they superimpose.
 
     Args:
@@ -103,17 +103,17 @@ class SeededCrop(BaseTransform):
     """A random crop that is always the same: ImageNet-crop, LSUN-crop, TinyImageNet (C).
 
     ODIN (Liang et al., ICLR 2018), whose sets CROSR, M2IOSR and m-OvR take over, crops patches of
-    32 x 32 at random from the test images; which patches, only their published files say. The
-    other half of those sets, ImageNet-resize, LSUN-resize and iSUN, is ``dict(type='Resize',
-    scale=(32, 32), backend='pillow')``, Pillow's bilinear resize, which averages over all pixels;
-    a centre crop is ``dict(type='CenterCrop', crop_size=32)``.
+    32 x 32 at random from the test images; only their published files show which patches. The other
+    half of these sets, ImageNet-resize, LSUN-resize and iSUN, is ``dict(type='Resize',
+    scale=(32, 32), backend='pillow')``, Pillow's bilinear resize, which averages over all pixels; a
+    centre crop is ``dict(type='CenterCrop', crop_size=32)``.
 
     Args:
         size: Height and width of the crop, or one number for both.
-        seed: At least 0. The place depends on it and on the picture.
+        seed: At least 0. The position depends on it and on the picture.
 
     Raises:
-        InputError: A picture smaller than the crop.
+        InputError: A picture is smaller than the crop.
     """
 
     def __init__(self, size: int | Sequence[int] = 32, seed: int = 0) -> None:
@@ -139,7 +139,7 @@ class SeededCrop(BaseTransform):
 class ReverseChannels(BaseTransform):
     """RGB to BGR or back: image files load as BGR, but CIFAR's and SVHN's files hold RGB.
 
-    Known and unknown images of one test must come in one order.
+    Known and unknown images of one test must have the same channel order.
     """
 
     def transform(self, results: dict) -> dict:
@@ -152,7 +152,7 @@ class RepeatChannels(BaseTransform):
     """A picture of one channel (H, W) or (H, W, 1) as (H, W, 3), for networks of colour images.
 
     Raises:
-        InputError: The picture has several channels already.
+        InputError: The picture already has several channels.
     """
 
     def transform(self, results: dict) -> dict:

@@ -2,8 +2,8 @@
 
 They need no data. Shapes are amoebas, clouds, strokes, overlapping bars, stars and crescents;
 textures are displaced and recoloured patches of the picture itself, clouds, mosaics and gradients.
-They stand for no particular object: a model shall learn what does not belong to its classes, not
-what a certain unknown looks like.
+They do not represent particular objects: a model should learn what does not belong to its classes,
+not what a certain unknown looks like.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from .demo.drawing import rectangle, rotation, smooth_noise
 
-_SUPERSAMPLE = 4  # a mask is drawn so many times as large, for soft edges
+_SUPERSAMPLE = 4  # a mask is drawn this many times as large, for soft edges
 _ANGLES = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
@@ -24,7 +24,7 @@ def draw_outlier(
 
     Args:
         rng: Source of the randomness.
-        picture: The picture ``(H, W, 3)``, uint8, into which it goes: a source of colours and
+        picture: The picture ``(H, W, 3)``, uint8, to paste it into: a source of colours and
             patches.
         size: Height and width of the object in pixels, each at least 2.
 
@@ -42,7 +42,7 @@ def draw_shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
     mask = np.zeros(large, np.uint8)
     _SHAPES[rng.integers(len(_SHAPES))](rng, mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows):  # stretched over the box, so that objects have the size that was asked for
+    if len(rows):  # stretched over the box, so that objects have the requested size
         mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         mask = cv2.resize(mask, large[::-1], interpolation=cv2.INTER_LINEAR)
     mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_AREA)
@@ -50,7 +50,7 @@ def draw_shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
 
 
 def _fill(mask: np.ndarray, points: np.ndarray, value: int = 255) -> None:
-    """Fill the polygon ``(n, 2)`` of points ``(x, y)`` in ``[-1, 1]`` in the mask's own frame."""
+    """Fill the polygon ``(n, 2)`` of points ``(x, y)`` in ``[-1, 1]`` relative to the mask."""
     cv2.fillPoly(mask, [_pixels(mask, points)], value)
 
 
@@ -64,7 +64,7 @@ def _around(radii: np.ndarray, angles: np.ndarray = _ANGLES) -> np.ndarray:
 
 
 def _amoeba(rng: np.random.Generator, mask: np.ndarray) -> None:
-    """A smooth outline that bulges two to six times."""
+    """A smooth outline with two to six bulges."""
     radii = np.full(len(_ANGLES), 0.6)
     for waves in range(2, 7):
         height, turn = rng.normal(0, 0.22 / waves**0.5), rng.uniform(0, 2 * np.pi)
@@ -85,7 +85,7 @@ def _cloud(rng: np.random.Generator, mask: np.ndarray) -> None:
 
 
 def _strokes(rng: np.random.Generator, mask: np.ndarray) -> None:
-    """Thick broken lines that meet in one point."""
+    """Thick bent lines that meet at one point."""
     meeting = rng.uniform(-0.4, 0.4, 2)
     for _ in range(int(rng.integers(2, 6))):
         steps = rng.normal(0, 0.5, (int(rng.integers(1, 4)), 2))
@@ -95,7 +95,7 @@ def _strokes(rng: np.random.Generator, mask: np.ndarray) -> None:
 
 
 def _bars(rng: np.random.Generator, mask: np.ndarray) -> None:
-    """Two to four turned rectangles that overlap."""
+    """Two to four rotated rectangles that overlap."""
     turn = rng.uniform(0, np.pi)
     for _ in range(int(rng.integers(2, 5))):
         half = rng.uniform(0.12, 0.6, 2)
@@ -112,7 +112,7 @@ def _star(rng: np.random.Generator, mask: np.ndarray) -> None:
 
 
 def _crescent(rng: np.random.Generator, mask: np.ndarray) -> None:
-    """A disc without a part that another one covers."""
+    """A disc minus the part that another disc covers."""
     away = rng.uniform(0, 2 * np.pi)
     _fill(mask, _around(np.full(len(_ANGLES), 0.95)))
     bite = _around(np.full(len(_ANGLES), rng.uniform(0.5, 0.85)))
@@ -123,7 +123,7 @@ _SHAPES = (_amoeba, _cloud, _strokes, _bars, _star, _crescent)
 
 
 def _colour(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
-    """A colour of the picture, varied, or any colour at all."""
+    """A varied colour of the picture, or any colour at all."""
     if rng.random() < 0.5:
         row, column = rng.integers(picture.shape[0]), rng.integers(picture.shape[1])
         colour = picture[row, column] * rng.uniform(0.5, 1.6) + rng.normal(0, 20, 3)
@@ -133,7 +133,7 @@ def _colour(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
 
 
 def _patch(rng: np.random.Generator, picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A part of the picture from elsewhere, turned, scaled, and recoloured."""
+    """Another part of the picture, rotated, scaled and recoloured."""
     zoom = np.exp(rng.uniform(np.log(0.5), np.log(2.0)))
     height, width = (
         int(np.clip(round(side * zoom), 2, limit))

@@ -22,20 +22,20 @@ class LoadOpenSetAnnotations(LoadAnnotations):
     """mmseg's ``LoadAnnotations``, with the values of the label file checked.
 
     A class id beyond the model's classes would otherwise crash deep inside a loss, or silently
-    train nothing. Two checks: the values as they stand in the file against ``label_values`` of the
-    data set, where it gives them (a mapping of each value a file may hold to the label it means),
-    and the labels after the data set's ``reduce_zero_label`` and ``label_map`` against the classes.
+    train nothing. Two checks: the raw values in the file against ``label_values`` of the data set,
+    if it has them (a mapping from each allowed value to its label), and the labels after the data
+    set's ``reduce_zero_label`` and ``label_map`` against the classes.
 
-    Indices of palette images are the labels. A picture whose colour channels are equal, with or
+    The indices of palette images are the labels. A picture with equal colour channels, with or
     without alpha, is read as one channel.
 
     Args:
         num_classes: Known classes C; after the dataset's label map a value must be in
-            ``0 .. C-1``, 254 (unknown) or 255 (ignored). Default: told by the dataset.
-        **kwargs: As ``LoadAnnotations``.
+            ``0 .. C-1``, 254 (unknown) or 255 (ignored). Default: from the dataset.
+        **kwargs: See ``LoadAnnotations``.
 
     Raises:
-        InputError: The file is missing, no image or a colour image, or holds another value.
+        InputError: The file is missing, not an image or a colour image, or has another value.
     """
 
     def __init__(self, num_classes: int | None = None, **kwargs) -> None:
@@ -60,7 +60,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         try:
             content = fileio.get(path, backend_args=self.backend_args)
             picture = mmcv.imfrombytes(content, flag="unchanged", backend=self.imdecode_backend)
-            # Other backends give the colours of a palette, also when these are grey.
+            # Other backends return the colours of a palette, even if these are grey.
             if picture.ndim > 2 and self.imdecode_backend == "pillow":
                 picture = _equal_channels(content)
         except FileNotFoundError:
@@ -77,7 +77,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         return _eight_bits(picture, path)
 
     def _table(self, results: dict) -> np.ndarray:
-        """Label of each of the 256 values that a file can hold."""
+        """Label of each of the 256 possible values in a file."""
         reduce = results["reduce_zero_label"]
         if self.reduce_zero_label not in (None, reduce):
             raise InputError(
@@ -90,7 +90,7 @@ class LoadOpenSetAnnotations(LoadAnnotations):
         num_classes = self.num_classes or results.get("num_classes")
         if num_classes is None:
             raise InputError(
-                "LoadOpenSetAnnotations: num_classes is not set, and the dataset does not tell it: "
+                "LoadOpenSetAnnotations: num_classes is not set, and the dataset does not have it: "
                 "add num_classes to the transform, or use mmosr.HeldOutDataset"
             )
         by_classes = label_meanings(table, num_classes)
@@ -105,19 +105,19 @@ class LoadOpenSetAnnotations(LoadAnnotations):
 
 
 def label_table(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> np.ndarray:
-    """Label of each of the 256 values that a file can hold, uint8, by the rule of the host."""
+    """Label of each of the 256 possible values in a file, uint8, by the rule of the host."""
     table = np.arange(256, dtype=np.uint8)
     if reduce_zero_label:  # 0 and 255 are ignored, any other value is one less
         table = np.where(np.isin(table, (0, IGNORE_LABEL)), IGNORE_LABEL, table - 1)
     mapping = np.arange(256, dtype=np.uint8)
     for old, new in (label_map or {}).items():
-        if 0 <= old < len(mapping):  # others match no value of a file
-            mapping[old] = new & 255  # some hosts say -1 for ignored
+        if 0 <= old < len(mapping):  # others match no value in a file
+            mapping[old] = new & 255  # some hosts use -1 for ignored
     return mapping[table]
 
 
 def label_meanings(table: np.ndarray, num_classes: int) -> dict[int, int]:
-    """The values of a :func:`label_table` that a file may hold, and the label each means.
+    """The values of a :func:`label_table` that a file may contain, and the label of each.
 
     Allowed are those of a known class, below ``num_classes``, 254 and 255.
     """
@@ -126,17 +126,17 @@ def label_meanings(table: np.ndarray, num_classes: int) -> dict[int, int]:
 
 
 def _equal_channels(content: bytes) -> np.ndarray:
-    """The one value of the colour channels ``(H, W)``; colour pictures as they are.
+    """Equal colour channels as one ``(H, W)``; colour pictures as they are.
 
-    OpenCV decodes, for Pillow drops the low byte of 16 bits where there are several channels.
+    OpenCV decodes, because Pillow drops the low byte of 16 bits if there are several channels.
     """
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    colours = picture[..., :3]  # OpenCV gives grey with alpha as four channels
+    colours = picture[..., :3]  # OpenCV returns grey with alpha as four channels
     return colours[..., 0].copy() if np.ptp(colours, axis=-1).max() == 0 else picture
 
 
 def _eight_bits(picture: np.ndarray, path: str) -> np.ndarray:
-    """The picture as uint8; other values would wrap around to those of other classes."""
+    """The picture as uint8; larger values would wrap around to those of other classes."""
     if picture.dtype == np.uint8:
         return picture
     with np.errstate(invalid="ignore"):
@@ -151,7 +151,7 @@ def _eight_bits(picture: np.ndarray, path: str) -> np.ndarray:
 
 
 def _in_words(expected: Mapping[int, int]) -> str:
-    """Values a file may hold, neighbours joined: ``0 to 18, 254 (unknown) or 255 (ignored)``."""
+    """Values a file may contain, neighbours joined: ``0 to 18, 254 (unknown) or 255 (ignored)``."""
     meanings = [(value, _MEANINGS.get(label, "")) for value, label in sorted(expected.items())]
     parts = []
     for (_, meaning), run in groupby(

@@ -20,20 +20,20 @@ from .synthetic_images import NoiseImages
 
 
 class AllUnknown(RelabelledImages):
-    """Labels every image -1; stands in front of an mmpretrain dataset. For tests only.
+    """Labels every image -1; a mixin in front of an mmpretrain dataset. For tests only.
 
     Args:
-        unknown_classes: Names or ids of the classes to show; by default all, and then the host
-            need not know any (``CustomDataset`` with ``with_label=False``: a folder of images).
-        class_split: Identifier of a published split whose unknown classes are shown instead.
+        unknown_classes: Names or ids of the classes to use; default: all, and then the host need
+            not know any (``CustomDataset`` with ``with_label=False``: a folder of images).
+        class_split: Identifier of a published split whose unknown classes are used instead.
         trial: Trial of the split.
-        num: How many images, drawn without replacement; by default all.
+        num: How many images, drawn without replacement; default: all.
         seed: Seed of that draw.
-        *args, **kwargs: As :class:`RelabelledImages` and the host; the role is ``test``.
+        *args, **kwargs: See :class:`RelabelledImages` and the host; the role is ``test``.
 
     Raises:
-        InputError: Classes that do not exist, a split made for other classes, fewer images than
-            ``num``, or another role than ``test``.
+        InputError: Classes do not exist, a split is made for other classes, there are fewer images
+            than ``num``, or the role is not ``test``.
     """
 
     _prefix = "Unknown"
@@ -71,12 +71,12 @@ class AllUnknown(RelabelledImages):
         self._metainfo["classes"] = ()
 
     def _choose(self, items: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-        """Positions of the images that are shown, and their labels."""
+        """Indices of the images that are used, and their labels."""
         chosen = np.arange(len(items))
         if self.unknown_ids is not None:
             chosen = np.flatnonzero(np.isin(self._labels_of(items), self.unknown_ids))
         if not chosen.size:
-            raise self.error("there is no image of the unknown classes")
+            raise self.error("there are no images of the unknown classes")
         if self.num is not None:
             chosen = chosen[sample_images(len(chosen), self.num, self.seed)]
         return chosen, np.full(len(chosen), UNKNOWN)
@@ -89,10 +89,10 @@ def unknown_images(host: str | type[BaseDataset] = "CustomDataset", *args, **kwa
     Args:
         host: Name of the dataset class in mmpretrain's registry or in mmosr's, or the class; the
             default reads a folder.
-        *args, **kwargs: As :class:`AllUnknown` and the host.
+        *args, **kwargs: See :class:`AllUnknown` and the host.
 
     Raises:
-        InputError: No such dataset, one that is not for image classification, or as
+        InputError: The dataset does not exist or is not for image classification, or see
             :class:`AllUnknown`.
     """
     return find_class(AllUnknown, host, "UnknownImages")(*args, **kwargs)
@@ -100,21 +100,21 @@ def unknown_images(host: str | type[BaseDataset] = "CustomDataset", *args, **kwa
 
 @DATASETS.register_module()
 class OpenSetTestData(ConcatDataset):
-    """Known test images of one data set, then unknown ones of another.
+    """Known test images from one data set, then unknown ones from another.
 
     Args:
         known: Config of the known images: any dataset of labels ``0 .. C-1``, e.g.
-            ``mmosr.OpenSetClassificationDataset`` with ``role='test'``. Names of the classes and
-            all other meta information are taken from it.
+            ``mmosr.OpenSetClassificationDataset`` with ``role='test'``. Class names and all other
+            meta information are taken from it.
         unknown: Config of the unknown images: ``mmosr.UnknownImages`` or ``mmosr.NoiseImages``.
-        ratio: Unknown images for each known one, e.g. 1 for the protocols with 1:1; by default all
-            unknown images are shown. Drawn as ``num`` of :class:`AllUnknown`.
+        ratio: Unknown images per known one, e.g. 1 for the protocols with 1:1; default: all unknown
+            images. Drawn like ``num`` of :class:`AllUnknown`.
         seed: Seed of that draw.
-        pipeline: Pipeline of both; a config with a pipeline of its own keeps it.
+        pipeline: Pipeline of both; a config with its own pipeline keeps it.
 
     Raises:
-        InputError: A part that is not what it should be, or fewer unknown images than the ratio
-            needs.
+        InputError: A part is not what it should be, or there are fewer unknown images than the
+            ratio needs.
     """
 
     def __init__(

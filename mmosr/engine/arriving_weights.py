@@ -1,4 +1,4 @@
-"""Whether a state dict fits a model, after the conversions that the model makes while it loads."""
+"""Whether a state dict fits a model, after the conversions the model makes while loading."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmosr.utils.errors import some
 
 @dataclass
 class Arrival:
-    """The values that reach the modules, those the modules have, and the keys waited for."""
+    """The values that reach the modules, those the modules have, and the expected keys."""
 
     given: dict[str, Any] = field(default_factory=dict)
     own: dict[str, Any] = field(default_factory=dict)
@@ -48,18 +48,18 @@ class Arrival:
 
 
 def differences(model: nn.Module, state: OrderedDict[str, Any]) -> str:
-    """Say in what the keys and shapes of a state dict differ from those of a model.
+    """Describe how the keys and shapes of a state dict differ from those of a model.
 
-    Many models convert a state dict while they load it, in hooks or overridden methods of their
+    Many models convert a state dict while loading it, in hooks or overridden methods of their
     modules: keys are renamed, position embeddings resized to another image size, tables that the
-    model computes itself taken out. What arrives at the modules is compared.
+    model computes itself removed. What arrives at the modules is compared.
 
     Args:
         model: Not wrapped; its weights do not change.
-        state: With ``_metadata`` where the file has it.
+        state: The state dict, with ``_metadata`` if the file has it.
 
     Returns:
-        Number of keys and the first of each kind of difference; empty if there is none.
+        Number of keys and the first of each kind of difference; empty if there are none.
     """
     failure = ""
     try:
@@ -77,18 +77,18 @@ def differences(model: nn.Module, state: OrderedDict[str, Any]) -> str:
 
 
 def failure_reason(error: Exception) -> str:
-    """In words, that a model failed to convert a state dict."""
+    """A message that a model failed to convert a state dict."""
     reason = (str(error).strip() or "no reason given").splitlines()[0][:200]
     return f"not converted by the model ({type(error).__name__}: {reason})"
 
 
 def in_words(kinds: Mapping[str, Sequence[str]]) -> list[str]:
-    """Number of keys and the first of each kind, without the kinds that have none."""
+    """Number of keys and the first of each kind, without empty kinds."""
     return [f"{len(keys)} {kind} ({some(keys, 2)})" for kind, keys in kinds.items() if keys]
 
 
 def arrive(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
-    """What of a state dict arrives at the modules of a model, see :func:`differences`.
+    """What arrives at the modules of a model from a state dict, see :func:`differences`.
 
     Raises:
         Exception: Whatever the conversions of the model raise.
@@ -96,7 +96,7 @@ def arrive(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
     arrival = _dry_load(model, state)
     missing = [key for key in arrival.missing if key not in state]
     if missing:
-        # What the model takes out in any case need not be in the file either.
+        # What the model always removes need not be in the file either.
         complete = copy.copy(state)
         complete.update((key, arrival.own.get(key)) for key in missing)
         taken_out = set(_dry_load(model, complete).missing)
@@ -106,11 +106,11 @@ def arrive(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
 
 
 def _dry_load(model: nn.Module, state: OrderedDict[str, Any]) -> Arrival:
-    """Load as torch does, up to the copy of the values; ``missing`` has what was taken out too."""
+    """Load like torch, except for copying the values; ``missing`` includes what was removed."""
     arrival = Arrival()
 
     def take(module: nn.Module, local: dict[str, Any], prefix: str, *_: Any) -> None:
-        # The last hook of the module. Whatever no child will see ends here, known or not.
+        # The last hook of the module. Keys that no child will see end here, known or not.
         for name, value in {**module._parameters, **module._buffers}.items():
             if value is not None and name not in module._non_persistent_buffers_set:
                 arrival.own[prefix + name] = value

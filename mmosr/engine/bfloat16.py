@@ -12,7 +12,7 @@ from mmosr.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """Train under bfloat16 autocast on whatever device the model is on.
+    """Train with bfloat16 autocast on any device.
 
     mmengine's ``AmpOptimWrapper`` needs an accelerator. bfloat16 has the exponent range of
     float32, so no loss scaling is needed; open-set classifiers stay in float32 by themselves.

@@ -10,7 +10,7 @@ from mmosr.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Keep the weights in channels-last order while training, validating and testing.
 
-    Maps then take that order too. Nothing but the speed changes, and the last digits: on a CPU a
+    Feature maps then have that order too. Only the speed and the last digits change: on a CPU a
     training step of a small network was a tenth to a fifth faster.
     """
 

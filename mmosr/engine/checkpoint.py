@@ -21,7 +21,7 @@ from mmosr.utils import InputError
 from .arriving_weights import differences
 from .packaged_weights import SCHEME, SUFFIX, checkpoint_file, read_safetensors
 
-# Key of the fitted statistics of post-hoc scores, beside the state dict.
+# Key of the fitted statistics of post-hoc scores, next to the state dict.
 SCORE_STATISTICS = "score_statistics"
 _STATISTICS = ("min", "max", "mean", "current")
 # Types of the arrays and scalars in the logs and random states that mmengine saves.
@@ -47,7 +47,7 @@ def _safe_globals() -> dict[str, Any]:
         "numpy.ndarray": np.ndarray,
         "numpy.dtype": np.dtype,
     }
-    # NumPy 2 renamed the module, and files of either version are read with either version.
+    # NumPy 2 renamed the module; files of either version are read with either version.
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
         allowed[f"{module}._reconstruct"] = np.zeros(0).__reduce__()[0]
         allowed[f"{module}.scalar"] = np.float64(0).__reduce__()[0]
@@ -58,7 +58,7 @@ def _safe_globals() -> dict[str, Any]:
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    """For torch before 2.6, whose ``weights_only`` reader cannot be told about more types."""
+    """For torch before 2.6, where more types cannot be added to the ``weights_only`` reader."""
 
     def find_class(self, module: str, name: str) -> Any:
         from torch._weights_only_unpickler import _get_allowed_globals
@@ -72,7 +72,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Bytes of an old pickle protocol, which are stored as text of one encoding only."""
+    """Bytes of an old pickle protocol, which are stored as text in only one encoding."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"encoding {encoding!r}")
     return text.encode("latin1")
@@ -97,20 +97,20 @@ def _load_safely(path: Path) -> Any:
 def read_checkpoint(path: str | os.PathLike, trust: bool = False) -> dict[str, Any]:
     """Read a checkpoint file without running code from it.
 
-    Tensors, plain Python containers, NumPy arrays and mmengine's log history are read, which is
-    all that mmengine saves. Pickle can otherwise call any function that the file names.
+    Tensors, plain Python containers, NumPy arrays and mmengine's log history are read, which is all
+    that mmengine saves. Pickle could otherwise call any function named in the file.
 
     Args:
-        path: A local file, ``*.safetensors`` for one of that kind, or ``mmosr://NAME``: see
-            :func:`~mmosr.engine.packaged_weights.checkpoint_file`.
-        trust: Read arbitrary Python objects too. Only for files of one's own.
+        path: A local file, with the suffix ``.safetensors`` for that format, or ``mmosr://NAME``:
+            see :func:`~mmosr.engine.packaged_weights.checkpoint_file`.
+        trust: Read arbitrary Python objects too. Only for your own files.
 
     Returns:
         The content of the file, with tensors on the CPU.
 
     Raises:
-        InputError: If there is no such file, if it is not a checkpoint, or if it holds other
-            Python objects and ``trust`` is false.
+        InputError: The file does not exist, is not a checkpoint, or holds other Python objects and
+            ``trust`` is false.
     """
     path = checkpoint_file(path)
     if path.suffix == SUFFIX:
@@ -136,14 +136,14 @@ def check_safe(
 ) -> dict[str, Any] | None:
     """Check a checkpoint before mmengine reads it.
 
-    mmengine's own reader falls back to unrestricted unpickling when the safe way fails, and
-    leaves out weights that do not fit, so this comes before it.
+    mmengine's own reader falls back to unrestricted unpickling when the safe way fails, and skips
+    weights that do not fit, so this must come first.
 
     Args:
-        path: See :func:`read_checkpoint`. A remote file cannot be checked, and is refused unless
+        path: See :func:`read_checkpoint`. A remote file cannot be checked, and is rejected unless
             it is trusted and mmengine can read it.
         trust: See :func:`read_checkpoint`.
-        model: The model that has to fit, see :func:`check_fits`; by default any does.
+        model: The model that must fit, see :func:`check_fits`; default: any.
 
     Returns:
         The content of the file; None for a remote one.
@@ -168,19 +168,19 @@ def check_safe(
 def load_checkpoint_strict(
     model: nn.Module, path: str | os.PathLike, trust: bool = False
 ) -> dict[str, Any]:
-    """Load a checkpoint into the model it was made of, and into no other.
+    """Load a checkpoint into the model it was saved from, and no other.
 
     Args:
         model: May be wrapped for distribution or test-time augmentation.
-        path: A file of mmengine, or one with a bare ``state_dict``.
+        path: A file written by mmengine, or one with a bare ``state_dict``.
         trust: See :func:`read_checkpoint`.
 
     Returns:
         The content of the file; its ``meta`` holds, among others, the classes.
 
     Raises:
-        InputError: As :func:`read_checkpoint`, and if a key is missing, unexpected, or of
-            another shape. The model is then unchanged.
+        InputError: See :func:`read_checkpoint`; or a key is missing, unexpected, or of another
+            shape. The model is then unchanged.
     """
     checkpoint = read_checkpoint(path, trust)
     load_weights(model, checkpoint, path)
@@ -188,18 +188,18 @@ def load_checkpoint_strict(
 
 
 def load_weights(model: nn.Module, checkpoint: dict[str, Any], name: str | os.PathLike) -> None:
-    """Load weights that pass :func:`check_fits`; else the model stays unchanged."""
-    # Not strict: what the model takes out of the state dict itself would count as missing.
+    """Load weights if they pass :func:`check_fits`; else the model is unchanged."""
+    # Not strict: what the model itself removes from the state dict would count as missing.
     unwrap(model).load_state_dict(check_fits(model, checkpoint, name), strict=False)
 
 
 def load_statistics(model: nn.Module, checkpoint: dict[str, Any]) -> None:
-    """Give the fitted statistics in a checkpoint to the scores of a model that need them.
+    """Load the fitted statistics in a checkpoint into the scores that need them.
 
-    Scores without statistics in the checkpoint stay unfitted, and say so when they are used.
+    Scores without statistics in the checkpoint stay unfitted, and raise when they are used.
 
     Raises:
-        InputError: The statistics are of another score or another number of classes or features.
+        InputError: The statistics are for another score or another number of classes or features.
     """
     model = unwrap(model)
     if hasattr(model, "load_score_statistics"):
@@ -229,8 +229,8 @@ def check_fits(
     found = differences(unwrap(model), state)
     if found:
         raise InputError(
-            f"checkpoint {name} is of another model: keys {found}; "
-            "give the config it was trained with"
+            f"checkpoint {name} is for another model: keys {found}; "
+            "use the config it was trained with"
         )
     return state
 
@@ -249,7 +249,7 @@ def weights_of(
     state = OrderedDict((re.sub(r"^module\.", "", key), v) for key, v in weights.items())
     versions = getattr(weights, "_metadata", None)
     if versions is not None:
-        # Which conversions a module needs.
+        # Versions that decide which conversions a module needs.
         state._metadata = {re.sub(r"^module(\.|$)", "", key): v for key, v in versions.items()}
     return state
 

@@ -32,13 +32,13 @@ _PARTS_OF_A_PASS = 10
 
 
 def fittable_parts(model: nn.Module) -> dict[str, Fitted]:
-    """What a model, wrapped or not, has to fit; empty for a model without anomaly scores."""
+    """What can be fitted in a model, wrapped or not; empty for a model without anomaly scores."""
     model = unwrap(model)
     return model.fitted_parts() if hasattr(model, "fitted_parts") else {}
 
 
 def fit_loaders(runner: Runner, parts: Iterable[Fitted]) -> dict[str, DataLoader]:
-    """A data loader for each split that some parts are fitted on."""
+    """A data loader for each split that any part is fitted on."""
     loaders = {}
     for split in {part.fit_split for part in parts}:
         config, key = fit_dataloader(runner.cfg, split), f"{split}_dataloader"
@@ -52,23 +52,24 @@ def fit_statistics(
 ) -> list[str]:
     """Fit statistics of a model in one streamed pass over each split that they need.
 
-    The classifier comes first, in a pass of its own, since its statistics change the class scores
-    that the others are fitted on. A score that cannot be fitted does not stop the others: they are
+    The classifier comes first, in its own pass, since its statistics change the class scores that
+    the others are fitted on. A score that cannot be fitted does not stop the others: they are
     fitted before the error is raised. The modes of all modules, the buffers of the host and the
-    random state are afterwards what they were. On several ranks all must call this together; they
-    see through the buffers of the first, which saves the checkpoint, and fail together.
+    random state are restored afterwards. All ranks must call this together; they use the buffers of
+    the first, which saves the checkpoint, and fail together.
 
     Args:
         model: May be wrapped for distribution or test-time augmentation.
-        loaders: Data loader of each split that is needed, from :func:`fit_loaders`.
+        loaders: Data loader per required split, from :func:`fit_loaders`.
         names: Keys of ``ScoredModel.fitted_parts``; default: all.
 
     Returns:
         Warnings for the user, which are logged too.
 
     Raises:
-        InputError: An image without labels, no labelled pixel, or values that are not finite. With
-            several scores it names those that were not fitted; ``fitted`` of the others is true.
+        InputError: An image has no labels, there are no labelled pixels, or values are not finite.
+            With several scores it names those that were not fitted; ``fitted`` of the others is
+            true.
     """
     model = unwrap(model)
     parts = fittable_parts(model)
@@ -82,8 +83,8 @@ def fit_statistics(
         stack.enter_context(_evaluation(model))
         stack.enter_context(_buffers_of_first_rank(model, parts))
         for part in classifier.values():
-            # In training its class scores need no statistics. Not `train()`: what is below it,
-            # such as normalisation, stays in evaluation mode.
+            # In training mode its class scores need no statistics. Not `train()`: its submodules,
+            # such as normalisation, stay in evaluation mode.
             part.training = True
         warnings = _fit_splits(model, loaders, classifier, failed)
         for part in classifier.values():
@@ -96,7 +97,7 @@ def fit_statistics(
 
 
 def _failure(failed: Mapping[str, InputError], parts: Mapping[str, Fitted]) -> InputError:
-    """One error for all; the only one stays what it is."""
+    """One error for all; a single one is unchanged."""
     names: dict[str, list[str]] = {}
     for name, error in failed.items():
         names.setdefault(str(error), []).append(name)
@@ -112,13 +113,13 @@ def _fit_splits(
     parts: Mapping[str, Fitted],
     failed: dict[str, InputError],
 ) -> list[str]:
-    """Fit what can be fitted; the errors of the others go to ``failed``."""
+    """Fit what can be fitted; add the errors of the others to ``failed``."""
     warnings = []
     for split in sorted({part.fit_split for part in parts.values()}):
         chosen = {name: part for name, part in parts.items() if part.fit_split == split}
         try:
             warnings += _fit_pass(model, loaders[split], chosen, failed)
-        except InputError as error:  # of the data: another split may be whole
+        except InputError as error:  # an error in the data: another split may be fine
             failed.update(dict.fromkeys(chosen, error))
     return warnings
 
@@ -141,7 +142,7 @@ def _fit_pass(
             together(partial(_raise, errors.get(name)))
             warning = part.end_fit()
         except InputError as error:
-            part.begin_fit()  # lets go of what it has gathered
+            part.begin_fit()  # frees what it has accumulated
             failed[name] = error
             print_log(f"{name} is not fitted: {error}", logger="current", level=logging.WARNING)
             continue
@@ -157,7 +158,7 @@ def _fit_pass(
 
 @contextmanager
 def _failing_alone(parts: Mapping[str, Fitted]) -> Iterator[dict[str, InputError]]:
-    """Keep further batches from a part that refused one; gives the errors by name."""
+    """Skip further batches for a part that rejected one; return the errors by name."""
     errors: dict[str, InputError] = {}
 
     def guard(name: str, update: Callable[..., None]) -> Callable[..., None]:
@@ -186,7 +187,7 @@ def _stream(model: nn.Module, loader: DataLoader, parts: Mapping[str, Fitted], n
     """Show all batches to the parts; return the number of images on all ranks."""
     total, start, done, before = len(loader.dataset), time.monotonic(), 0, 0
     batches = iter(loader)
-    # As many parts on each rank, however few its batches are: they meet after each.
+    # The same number of parts on each rank, however few its batches: they synchronise after each.
     cuts = [len(loader) * index // _PARTS_OF_A_PASS for index in range(_PARTS_OF_A_PASS + 1)]
     for first, last in itertools.pairwise(cuts):
         part = itertools.islice(batches, last - first)
@@ -220,8 +221,8 @@ def _raise(error: Exception | None) -> None:
 
 @contextmanager
 def keep_random_state() -> Iterator[None]:
-    """Leave the random state of torch, NumPy and Python as it was, whatever is drawn inside."""
-    # Fitting happens on the current device alone.
+    """Restore the random state of torch, NumPy and Python, whatever is drawn inside."""
+    # Fitting only happens on the current device.
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
     numpy_state, python_state = np.random.get_state(), random.getstate()
     with torch.random.fork_rng(devices):
@@ -234,7 +235,7 @@ def keep_random_state() -> Iterator[None]:
 
 @contextmanager
 def _evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; afterwards each module has its own mode again, frozen ones too."""
+    """Evaluation mode; afterwards the mode of each module is restored, also of frozen ones."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -248,7 +249,7 @@ def _evaluation(model: nn.Module) -> Iterator[None]:
 def _buffers_of_first_rank(model: nn.Module, parts: Mapping[str, Fitted]) -> Iterator[None]:
     """Give all ranks the running means of the first rank, which saves the checkpoint.
 
-    Without SyncBN they differ, and half of the statistics would be those of another network. Each
+    Without SyncBN they differ, and part of the statistics would be those of another network. Each
     rank gets its own back; only what is being fitted is left alone.
     """
     if get_world_size() == 1:

@@ -1,4 +1,4 @@
-"""Fitting statistics for a finished checkpoint, whatever it was trained with."""
+"""Fitting statistics for a finished checkpoint, however it was trained."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ from .checkpoint import SCORE_STATISTICS, load_weights, read_checkpoint, unwrap
 from .fit import CLASSIFIER, fit_loaders, fit_statistics, fittable_parts
 from .packaged_weights import SUFFIX, checkpoint_file, is_packaged
 
-# What the runner takes from the config besides the model; it gets no loop.
+# What the runner takes from the config besides the model; it has no loops.
 _PROCESS_KEYS = ("data_preprocessor", "launcher", "env_cfg", "default_scope", "randomness")
 _LOG_KEYS = ("log_processor", "log_level", "experiment_name")
 
 
 @dataclass(frozen=True)
 class FittedCheckpoint:
-    """What :func:`fit_checkpoint` has done.
+    """The result of :func:`fit_checkpoint`.
 
     Args:
-        path: The new checkpoint; None on the ranks after the first, or where nothing was fitted.
+        path: The new checkpoint; None on ranks other than the first, or if nothing was fitted.
         parts: What was fitted.
         scores: Scores to test it with; empty: those of the config.
-        error: Why the other parts could not be fitted; None where all were.
+        error: Why the other parts could not be fitted; None if all were.
     """
 
     path: Path | None
@@ -58,17 +58,19 @@ def fit_checkpoint(
     out: str | os.PathLike | None = None,
     trust: bool = False,
 ) -> FittedCheckpoint:
-    """Write a copy of a checkpoint that carries fitted statistics beside its weights.
+    """Write a copy of a checkpoint with fitted statistics next to its weights.
 
-    Every training image is shown once. With CAC the anchors are re-estimated, which are part of
-    the weights. What cannot be fitted does not stop the rest. All ranks call this together.
+    Every training image is used once. With CAC the anchors, which are part of the weights, are
+    re-estimated. A part that cannot be fitted does not stop the others. All ranks call this
+    together.
 
     Args:
         cfg: The whole config, with ``work_dir``; changed in place.
-        checkpoint: Of any config of mmseg or mmpretrain.
-        scores: Scores to fit; default: those of the config that need it, and the anchors of CAC.
-        out: The file; default: the name of the checkpoint with ``_fitted``, for weights of the
-            package in the work folder.
+        checkpoint: Checkpoint of any mmseg or mmpretrain config.
+        scores: Scores to fit; default: those of the config that need fitting, and the anchors of
+            CAC.
+        out: The file; default: the name of the checkpoint with ``_fitted``; for packaged weights in
+            the work folder.
         trust: See :func:`~mmosr.engine.checkpoint.read_checkpoint`.
 
     Raises:
@@ -89,7 +91,7 @@ def fit_checkpoint(
     loaders = fit_loaders(runner, [parts[name] for name in names])
     try:
         fit_statistics(model, loaders, names)
-    except Exception as failure:  # for the caller, once what was fitted is written
+    except Exception as failure:  # for the caller, after what was fitted is written
         error = failure
     fitted = [name for name in names if parts[name].fitted]
     if error is not None:
@@ -119,7 +121,7 @@ def load_to_fit(
 def _output_file(
     checkpoint: str | os.PathLike, out: str | os.PathLike | None, work_dir: str
 ) -> Path:
-    """Where the copy goes, checked before anything is computed."""
+    """The path of the copy, checked before anything is computed."""
     file = checkpoint_file(checkpoint)
     if out is None:
         folder = Path(work_dir) if is_packaged(checkpoint) else file.parent

@@ -24,17 +24,17 @@ class FitHook(Hook):
     That is before each checkpoint that a ``CheckpointHook`` writes, and before a validation unless
     it follows a checkpoint of the same weights. The pass runs over the training data, see
     :func:`~mmosr.config.pipelines.fit_dataloader`, on all ranks. A training step makes the
-    statistics stale: they count as unfitted until the next pass. Checkpoints carry them beside the
-    weights, and whatever is loaded with this hook gets its own. For a model with nothing to fit, it
-    does nothing.
+    statistics stale: they count as unfitted until the next pass. Checkpoints store them next to the
+    weights, and loading a checkpoint with this hook restores them. For a model with nothing to fit,
+    it does nothing.
 
     Args:
-        interval: Fit only for checkpoints whose iteration (or epoch, if they are written by epoch)
-            is a multiple of it, and for the last; the others then hold no statistics. Validations
-            are not concerned: they need the statistics.
+        interval: Fit only for checkpoints at a multiple of this many iterations (or epochs, if they
+            are written by epoch), and for the last; the others then hold no statistics. Validations
+            are not affected: they need the statistics.
 
     Raises:
-        InputError: The data cannot be found, or the run averages weights (``EMAHook``): fit these
+        InputError: The data cannot be found, or the run averages weights (``EMAHook``): fit those
             with ``tools/fit_score.py`` afterwards.
     """
 
@@ -57,7 +57,7 @@ class FitHook(Hook):
                 "FitHook cannot fit the averaged weights of EMAHook: leave one of the two out of "
                 "custom_hooks, and run tools/fit_score.py on the checkpoint"
             )
-        # Built here so that wrong settings show now, and not at the first checkpoint.
+        # Built here so that wrong settings fail now, not at the first checkpoint.
         with keep_random_state():
             self._loaders = fit_loaders(runner, parts.values())
 
@@ -88,7 +88,7 @@ class FitHook(Hook):
         try:
             load_statistics(runner.model, checkpoint)
         except InputError as error:
-            # Weights for fine-tuning may be of other classes. A score says that it is unfitted.
+            # Weights for fine-tuning may have other classes. A score reports that it is unfitted.
             runner.logger.warning(str(error))
 
     def _fit_if_saved(
@@ -106,14 +106,14 @@ class FitHook(Hook):
             self._fit(runner)
 
     def _fit(self, runner: Runner) -> None:
-        """Fit unless the statistics are those of the present weights."""
+        """Fit unless the statistics are those of the current weights."""
         if self._stale and self._loaders:
             fit_statistics(runner.model, self._loaders)
             self._stale = False
 
 
 def check_averaging(cfg: Config, model: ScoredModel) -> None:
-    """Check what :class:`FitHook` will check, before a run is built.
+    """Make the checks of :class:`FitHook` before a run is built.
 
     Raises:
         InputError: A hook of the config averages the weights of a model with statistics.
@@ -132,7 +132,7 @@ def check_averaging(cfg: Config, model: ScoredModel) -> None:
 
 
 def add_fit_hook(cfg: Config, **options: Any) -> None:
-    """Give a config a :class:`FitHook` with these options, unless it has one."""
+    """Add a :class:`FitHook` with these options to a config, unless it has one."""
     if find_hook(cfg, FitHook) is None:
         hook = dict(type="mmosr.FitHook", **options)
         cfg.custom_hooks = [*(cfg.get("custom_hooks") or []), hook]

@@ -9,10 +9,10 @@ from mmosr.utils import InputError
 
 
 class JointOptimizer(Optimizer):
-    """Several optimisers, each with parameters of its own, that step together.
+    """Several optimisers, each with its own parameters, that step together.
 
     To a runner it is one optimiser, so gradient scaling, accumulation, clipping, schedules and
-    checkpoints work as ever. A schedule multiplies the learning rate of every group.
+    checkpoints work as usual. A schedule multiplies the learning rate of every group.
 
     Args:
         optimizers: The optimisers; ``defaults`` (and the logged base learning rate) are those of
@@ -26,14 +26,14 @@ class JointOptimizer(Optimizer):
         self._link()
 
     def _link(self) -> None:
-        # The very same group dicts: a scheduler that changes one changes it for its optimiser.
+        # The same dict objects: a scheduler that changes a group changes it for its optimiser.
         self.param_groups = [group for o in self.optimizers for group in o.param_groups]
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         loss = None
         if closure is not None:
-            # Once for all: a second call would see parameters that have moved already.
+            # Once for all: a second call would see already updated parameters.
             with torch.enable_grad():
                 loss = closure()
         for optimizer in self.optimizers:

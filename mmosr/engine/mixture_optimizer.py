@@ -1,4 +1,4 @@
-"""An optimiser of its own for the Gaussian mixture, beside the encoder's, and its check."""
+"""A separate optimiser for the Gaussian mixture, next to the encoder's, and its check."""
 
 import copy
 import difflib
@@ -30,18 +30,18 @@ _NAMES = {
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MixtureOptimWrapperConstructor:
-    """Give the mixture parameters (theta) an optimiser of their own.
+    """Give the mixture parameters (theta) their own optimiser.
 
-    The encoder keeps the groups and rates that its own constructor gives it. Theta has gradients
-    of another scale and wants Adam with a small rate and no weight decay, whatever the encoder
-    uses; it follows the same schedule.
+    The encoder keeps the groups and rates set by its own constructor. Theta has gradients of
+    another scale and needs Adam with a small rate and no weight decay, whatever the encoder uses;
+    it follows the same schedule.
 
     Args:
-        optim_wrapper_cfg: The keys of any ``optim_wrapper``, of which ``optimizer`` is the
-            encoder's, and two more. ``mixture``: the optimiser of theta, by default
-            ``dict(type='Adam', lr=1e-3, betas=(0.9, 0.99))``; one of another type gets just the
-            settings given. ``encoder_constructor``: the ``constructor`` that the config would
-            have without a mixture, such as one of a layer-wise decay of the rate.
+        optim_wrapper_cfg: The keys of any ``optim_wrapper``, where ``optimizer`` is the encoder's,
+            and two more. ``mixture``: the optimiser of theta, by default ``dict(type='Adam',
+            lr=1e-3, betas=(0.9, 0.99))``; for another type only the given settings are used.
+            ``encoder_constructor``: the ``constructor`` that the config would have without a
+            mixture, such as one with layer-wise learning-rate decay.
         paramwise_cfg: For the encoder's constructor.
 
     Raises:
@@ -87,7 +87,7 @@ class MixtureOptimWrapperConstructor:
         )
         wrapper = constructor(model)
         unused = [key for key in self.paramwise_cfg or {} if key not in paramwise.used]
-        # Some published configs have a misspelt `_delete_`, which is no setting.
+        # Some published configs have a misspelt `_delete_`, which is not a setting.
         unused = [key for key in unused if not key.startswith("_")]
         if unused:
             raise InputError(
@@ -100,16 +100,16 @@ class MixtureOptimWrapperConstructor:
 
 
 def check_optimizer(cfg: Config, model: nn.Module) -> None:
-    """Check that the optimizers exist and that a Gaussian mixture gets one of its own.
+    """Check that the optimizers exist and that a Gaussian mixture gets its own.
 
-    Call it once the scope is set in which names are looked up, as a runner does.
+    Call it after setting the scope for looking up names, as a runner does.
 
     Args:
-        cfg: Its ``optim_wrapper`` counts.
+        cfg: Config whose ``optim_wrapper`` is checked.
         model: Built from it, wrapped or not.
 
     Raises:
-        InputError: No optimizer or constructor has a name that ``optim_wrapper`` gives, or the
+        InputError: An optimizer or constructor named in ``optim_wrapper`` does not exist, or the
             model holds a mixture (L-GMM) that would be trained with the encoder's optimizer.
     """
     wrapper = cfg.get("optim_wrapper") or {}
@@ -129,7 +129,7 @@ def check_optimizer(cfg: Config, model: nn.Module) -> None:
 
 
 def _named(wrapper: Mapping, key: str, registry: Registry) -> type | None:
-    """What a key of ``optim_wrapper`` names, None where it is not given."""
+    """What a key of ``optim_wrapper`` names; None if it is not given."""
     kind = wrapper.get(key)
     kind = kind.get("type") if isinstance(kind, Mapping) else kind
     found = registered_class(registry, kind, None)
@@ -147,7 +147,7 @@ def mixtures_of(model: nn.Module) -> list[GaussianMixture]:
 
 @contextmanager
 def _without_parameters(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """Hide the parameters of some modules, so that whoever walks the model misses them."""
+    """Hide the parameters of some modules from code that iterates over the model."""
     held = [module._parameters for module in modules]
     try:
         for module in modules:
@@ -161,8 +161,7 @@ def _without_parameters(modules: Sequence[nn.Module]) -> Iterator[None]:
 class _UsedKeys(dict):
     """A copy of a dict that remembers which of its keys were read.
 
-    Who goes through all of them, or copies them, has read them all; who asks with ``in`` or prints
-    them has read none.
+    Iterating over or copying it reads all keys; ``in`` and printing read none.
     """
 
     def __init__(self, content: dict) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints by name: files, and the weights that come with the package as ``mmosr://NAME``.
 
-Those are safetensors files, which hold tensors and strings and can run no code. mmengine reads them
-too, once this module is imported: in ``load_from`` and in ``init_cfg=dict(type='Pretrained')``.
+These are safetensors files, which hold tensors and strings and cannot run code. mmengine also reads
+them once this module is imported: in ``load_from`` and in ``init_cfg=dict(type='Pretrained')``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DATASET_META, SOURCE, VERSIONS = "dataset_meta", "source", "versions"
 
 
 def is_packaged(name: str | os.PathLike) -> bool:
-    """Whether a checkpoint is one of the package, ``mmosr://NAME``."""
+    """Whether a checkpoint comes with the package, ``mmosr://NAME``."""
     return os.fspath(name).startswith(SCHEME)
 
 
@@ -39,7 +39,8 @@ def checkpoint_file(name: str | os.PathLike) -> Path:
         name: A path, or ``mmosr://NAME`` for ``mmosr/weights/NAME.safetensors`` of the package.
 
     Raises:
-        InputError: There is no such file; for a name of the package, with those that exist.
+        InputError: The file does not exist; for a name of the package the message lists those that
+            exist.
     """
     if not is_packaged(name):
         path = Path(name).expanduser()
@@ -62,11 +63,11 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         path: An existing file, of any origin.
 
     Returns:
-        ``state_dict`` with the tensors on the CPU, those of 16 bits widened to float32 and all
-        others as they are; ``meta`` with ``dataset_meta`` and ``source`` where the file has them.
+        ``state_dict`` with the tensors on the CPU, 16-bit ones widened to float32 and all others
+        unchanged; ``meta`` with ``dataset_meta`` and ``source`` if the file has them.
 
     Raises:
-        InputError: The file is damaged or of another kind.
+        InputError: The file is damaged or of another format.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -79,13 +80,13 @@ def read_safetensors(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path} is not a checkpoint, or is damaged ({reason})") from error
-    # What modules of mmcv and mmpretrain choose their conversions by.
+    # The versions by which modules of mmcv and mmpretrain choose their conversions.
     state._metadata = OrderedDict((key, {"version": value}) for key, value in versions.items())
     return {"state_dict": state, "meta": meta}
 
 
 def _widen(value: Tensor) -> Tensor:
-    # A copy in any case: the tensor lies in the mapped file, which may change.
+    # Always a copy: the tensor is in the memory-mapped file, which may change.
     return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value.clone()
 
 
@@ -96,8 +97,8 @@ def _parse(strings: Mapping[str, str], key: str) -> dict[str, Any]:
     return value
 
 
-# mmengine takes the prefixes as regular expressions, and the rest of the function's name for its
-# log. Remote files are left to its own readers.
+# mmengine treats the prefixes as regular expressions, and logs the rest of the function's name.
+# Remote files are left to its own readers.
 @CheckpointLoader.register_scheme(prefixes=[SCHEME, rf"(?!\S+://).+\{SUFFIX}$"])
 def load_from_safetensors(
     filename: str, map_location: str | torch.device | None = None

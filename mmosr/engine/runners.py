@@ -25,25 +25,25 @@ LAST = "auto"
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The runner of a whole config, which may have a ``runner_type`` of its own."""
+    """The runner of a whole config, which may have its own ``runner_type``."""
     return RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
 
 
 def training_runner(
     cfg: Config, resume: str | None = None, *, amp: bool = False, trust: bool = False
 ) -> Runner:
-    """Check a config, fit it to the machine, and build the runner that trains it.
+    """Check a config, adapt it to the machine, and build the runner that trains it.
 
     Args:
         cfg: The whole config, with ``work_dir``; changed in place.
-        resume: Checkpoint to continue from, in place of the config's own; ``'auto'``: the last one
-            in the work folder, or from the start when there is none.
+        resume: Checkpoint to continue from, instead of the config's own; ``'auto'``: the last one
+            in the work folder, or from the start if there is none.
         amp: Turn automatic mixed precision on.
         trust: See :func:`~mmosr.engine.checkpoint.read_checkpoint`.
 
     Raises:
-        InputError: Something is missing or does not go together, training would see the test, or
-            the checkpoint cannot be used.
+        InputError: Something is missing or inconsistent, training would see the test, or the
+            checkpoint cannot be used.
     """
     check_has(cfg, ("train_dataloader",), "train")
     check_trainable(cfg)
@@ -65,10 +65,10 @@ def training_runner(
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """The last checkpoint of a training, None without one.
+    """The last checkpoint of a training; None without one.
 
-    Its name was written when the folder may have lain elsewhere: the folder's own file counts
-    first.
+    The folder may have been moved since its name was written: a file in the folder itself is
+    preferred.
     """
     written = find_latest_checkpoint(str(work_dir))
     if written is None:

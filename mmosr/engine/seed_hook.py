@@ -11,8 +11,8 @@ class StepSeedHook(Hook):
     """Seed torch at every training step from the run's seed, the step and the rank.
 
     mmengine's checkpoints carry no random state, so a resumed run would draw other dropout masks
-    and samples than the run that was never stopped. With this hook step ``i`` draws the same
-    numbers in both. For data augmentation see :class:`mmosr.datasets.SeedDraw`.
+    and samples than an uninterrupted run. With this hook step ``i`` draws the same numbers in both.
+    For data augmentation see :class:`mmosr.datasets.SeedDraw`.
     """
 
     priority = "VERY_HIGH"

@@ -1,7 +1,7 @@
-"""What a model takes from ``load_from`` before it is trained, and what a training is resumed from.
+"""What a model takes from ``load_from`` before training, and what a training is resumed from.
 
-mmengine loads whatever fits and continues, even when nothing does. Here one line says how much it
-was, and a file of which next to nothing fits is refused.
+mmengine loads whatever fits and continues, even if nothing does. Here one line says how much was
+loaded, and a file is rejected if almost nothing in it fits.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from mmosr.utils import InputError
 from .arriving_weights import Arrival, arrive, failure_reason, in_words
 from .checkpoint import check_safe, unwrap, weights_of
 
-# Of the values of all parameters: less fits by chance, such as the norms of another network.
+# Share of all parameter values: less may fit by chance, such as the norms of another network.
 LEAST_SHARE = 0.01
 _HOST = ".host."
 
 
 def prepare_start(runner: Runner, cfg: Config, trust: bool = False) -> None:
-    """Look after what a training starts from; call it before ``runner.train()``.
+    """Check what a training starts from; call it before ``runner.train()``.
 
-    With ``load_from`` alone the runner gets a :class:`StartingWeightsHook`. With ``resume`` as well
-    every weight must fit, and the state of the training must be there.
+    With ``load_from`` alone the runner gets a :class:`StartingWeightsHook`. With ``resume`` as
+    well, every weight must fit, and the checkpoint must hold the training state.
 
     Args:
         runner: Built from ``cfg``, the whole config.
-        cfg: Names the checkpoint.
+        cfg: Config that names the checkpoint.
         trust: See :func:`~mmosr.engine.checkpoint.read_checkpoint`.
 
     Raises:
@@ -46,21 +46,21 @@ def prepare_start(runner: Runner, cfg: Config, trust: bool = False) -> None:
         runner.register_hook(StartingWeightsHook(name))
         return
     content = check_safe(name, trust, runner.model)
-    # mmengine writes it into every checkpoint of a training.
+    # mmengine writes it into every training checkpoint.
     if content is not None and "message_hub" not in content:
         raise InputError(
-            f"checkpoint {name} holds weights and no state of a training (optimizer, message_hub), "
+            f"checkpoint {name} holds weights but no training state (optimizer, message_hub), "
             "so nothing can be resumed from it: to start from its weights leave out --resume and "
             f"give --cfg-options load_from={name}"
         )
 
 
 class StartingWeightsHook(Hook):
-    """Says what the model takes from ``load_from``, and lets decode heads find their weights.
+    """Logs what the model takes from ``load_from``, and lets decode heads find their weights.
 
     An open-set head keeps its host's weights as ``decode_head.host.X``, a plain head as
-    ``decode_head.X``: they are renamed, so that either starts from the other. What the file does
-    not have, such as the last layer, stays as it was initialised.
+    ``decode_head.X``: they are renamed, so that either can start from the other. What the file does
+    not have, such as the last layer, keeps its initialisation.
 
     Args:
         name: What to call the checkpoint.
@@ -75,7 +75,7 @@ class StartingWeightsHook(Hook):
         """Rename the weights in the checkpoint, and log what fits.
 
         Raises:
-            InputError: Next to nothing does.
+            InputError: Almost nothing fits.
         """
         model = unwrap(runner.model)
         given = weights_of(checkpoint, self.name)
@@ -85,15 +85,15 @@ class StartingWeightsHook(Hook):
 
 
 def rename_hosts(state: OrderedDict[str, Tensor], own: Collection[str]) -> OrderedDict[str, Tensor]:
-    """Give weights the names that they have in a model with, or without, an open-set head.
+    """Rename weights to match a model with, or without, an open-set head.
 
     Args:
         state: The weights in a file.
         own: Names of the weights of the model.
 
     Returns:
-        The same with ``.host.`` put in or left out of names where that makes them names of the
-        model; in the same order.
+        The same weights in the same order, with ``.host.`` added to or removed from names where
+        that makes them names of the model.
     """
     places = {key.replace(_HOST, ".", 1): key for key in own}
     renamed = OrderedDict()
@@ -108,28 +108,28 @@ def rename_hosts(state: OrderedDict[str, Tensor], own: Collection[str]) -> Order
 def describe_start(
     model: nn.Module, state: OrderedDict[str, Tensor], name: str, given: Mapping[str, Tensor]
 ) -> str:
-    """One line: how many weights a model takes from a file, and which not.
+    """One line: how many weights a model takes from a file, and which it does not.
 
     Args:
         model: Not wrapped; its weights do not change.
         state: The weights, by the model's names.
         name: What to call the file.
-        given: The same by the names in the file, in the same order.
+        given: The same weights by their names in the file, in the same order.
 
     Raises:
-        InputError: Next to nothing fits, or the model cannot convert the weights.
+        InputError: Almost nothing fits, or the model cannot convert the weights.
     """
     try:
         arrival = arrive(model, state)
     except Exception as error:  # the conversions are the host's and may fail in any way
         raise InputError(
-            f"load_from={name} is of another model: {failure_reason(error)}"
+            f"load_from={name} is for another model: {failure_reason(error)}"
         ) from error
     line = ", ".join(_parts(arrival, list(zip(given, state, strict=True))))
     sizes = {key: value.numel() for key, value in model.named_parameters()}
     taken = sum(sizes.get(key, 0) for key in arrival.taken)
     if taken < LEAST_SHARE * max(sum(sizes.values()), 1):
-        raise InputError(f"load_from={name} is of another model: {line}")
+        raise InputError(f"load_from={name} is for another model: {line}")
     return f"load_from={name}: {line}"
 
 
@@ -146,5 +146,5 @@ def _parts(arrival: Arrival, names: list[tuple[str, str]]) -> list[str]:
 
 
 def _without_counters(keys: Collection[str]) -> list[str]:
-    """Without what batch norm counts, and makes up where a file does not have it."""
+    """Without the counters of batch norm, which it recreates if a file lacks them."""
     return [key for key in keys if not key.endswith(".num_batches_tracked")]

@@ -22,7 +22,7 @@ from .checkpoint import check_safe
 from .fit_hook import add_fit_hook
 from .runners import build_runner
 
-# The hosts' own keep the anomaly scores of one view.
+# The hosts' own wrappers keep the anomaly scores of only one view.
 _TTA_MODELS = {
     "SegTTAModel": "mmosr.OpenSetTTAModel",
     "AverageClsScoreTTA": "mmosr.OpenSetClsTTAModel",
@@ -46,7 +46,7 @@ def testing_runner(
     Args:
         cfg: The whole config, with ``work_dir``; changed in place.
         checkpoint: Weights and fitted statistics.
-        scores: Names of the anomaly scores, instead of the config's own.
+        scores: Names of anomaly scores that replace the config's own.
         out_dir: Folder for the predicted label maps, or for ``images.csv``, the scores of images.
         show: Show the painted images.
         show_dir: Folder for the painted images.
@@ -61,7 +61,7 @@ def testing_runner(
     set_scope(cfg)
     if scores:
         set_scores(cfg.model, list(scores))
-    add_fit_hook(cfg)  # the scores get the statistics that the checkpoint carries
+    add_fit_hook(cfg)  # the scores get the statistics in the checkpoint
     if show or show_dir:
         _set_drawing(cfg, show, show_dir, wait_time)
     if tta:
@@ -74,11 +74,11 @@ def testing_runner(
     fit_to_machine(cfg)
     runner = build_runner(cfg)
     check_safe(cfg.load_from, trust, runner.model)
-    # The hosts' own evaluators know the labels alone.
+    # The hosts' own evaluators only know the labels.
     hosts = ("mmseg.", "mmpretrain.")
     if scores and all(kind and kind.__module__.startswith(hosts) for _, kind in _evaluators(cfg)):
         runner.logger.warning(
-            "The evaluator gives no figures of the anomaly scores: set "
+            "The evaluator computes no figures of the anomaly scores: set "
             "test_evaluator=dict(type='mmosr.OpenSetMetric') in the config, or for images "
             "dict(type='mmosr.OpenSetRecognitionMetric')."
         )
@@ -95,7 +95,7 @@ def _require(cfg: Config, key: str, option: str) -> Any:
 def _set_drawing(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
     if cfg.get("default_scope") == "mmpretrain":
         raise InputError(
-            "--show and --show-dir draw score maps, and a classifier of whole images has none: "
+            "--show and --show-dir draw score maps, but a classifier of whole images has none: "
             "--out-dir DIR writes the scores of all images"
         )
     hook = _require(cfg, "default_hooks", "--show-dir").get("visualization")
@@ -112,23 +112,23 @@ def _set_drawing(cfg: Config, show: bool, show_dir: str | None, wait_time: float
 
 
 def _set_tta(cfg: Config) -> None:
-    """Test several views of an image: those of ``tta_pipeline``, else the image and its mirror."""
+    """Test several views of an image: those of ``tta_pipeline``, else also a mirrored one."""
     parts = [part for part in dicts(cfg.test_dataloader.dataset) if part.get("pipeline")]
     if not parts:
         raise InputError("--tta needs a pipeline in test_dataloader.dataset, which has none")
     images = cfg.get("default_scope") == "mmpretrain"
     if images and not cfg.get("tta_pipeline"):
         flips = [dict(type="RandomFlip", prob=prob) for prob in (0.0, 1.0)]
-        for part in parts:  # as mmpretrain's own tool
+        for part in parts:  # as in mmpretrain's own tool
             *steps, pack = part.pipeline
             part.pipeline = [*steps, dict(type="TestTimeAug", transforms=[flips, [pack]])]
     else:
         pipeline = _require(cfg, "tta_pipeline", "--tta")
         if any(part.pipeline != parts[0].pipeline for part in parts):
             raise InputError(
-                "--tta would put the one tta_pipeline in place of all pipelines of "
-                "test_dataloader.dataset, and these differ: test the parts one at a time, or with "
-                "images leave tta_pipeline out, which adds a mirrored view to each"
+                "--tta would replace all pipelines of test_dataloader.dataset by tta_pipeline, but "
+                "they differ: test the parts one at a time, or for images leave tta_pipeline out, "
+                "which adds a mirrored view to each"
             )
         for part in parts:
             part.pipeline = pipeline

@@ -1,4 +1,4 @@
-"""Anomaly heatmaps of the test images, drawn while a model is tested."""
+"""Anomaly heatmaps of the test images, drawn during testing."""
 
 import os
 import shutil
@@ -22,14 +22,14 @@ from .tested_images import picture_reader
 class AnomalyVisualizationHook(Hook):
     """Write the raw score map, heatmap and overlay of the test images.
 
-    All pictures share one colour range: the given one, or the percentiles 1 and 99 of all drawn
-    pixels, for which the pictures are drawn at the end of the test. With several processes the
-    folder must be one that all of them see.
+    All pictures share one colour range: the given one, or percentiles 1 and 99 of all drawn pixels,
+    in which case the pictures are drawn at the end of the test. With several processes the folder
+    must be visible to all of them.
 
     Args:
         out_dir: Folder of the pictures; None switches the hook off.
         value_range: Scores of the first and the last colour.
-        interval: Draw the images of every so many batches.
+        interval: Draw the images of every ``interval``-th batch.
         **style: Arguments of :class:`~mmosr.visualization.HeatmapStyle`.
 
     Raises:
@@ -45,7 +45,10 @@ class AnomalyVisualizationHook(Hook):
         interval: int = 1,
         **style,
     ) -> None:
-        from mmosr.visualization import HeatmapStyle, check_range  # late: matplotlib takes time
+        from mmosr.visualization import (
+            HeatmapStyle,
+            check_range,
+        )  # imported late: matplotlib is slow to import
 
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.value_range = None if value_range is None else check_range(*value_range)
@@ -76,7 +79,7 @@ class AnomalyVisualizationHook(Hook):
     def after_test_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
         if self.out_dir is None:
             return
-        # Names depend on all sources, so they are given only now.
+        # Names depend on all sources, so they are assigned only now.
         sources = sorted(set().union(*all_gather_object(self._sources)))
         if sources:
             from_first(lambda: self._draw(runner, sources))

@@ -68,7 +68,7 @@ class GaussianMixtureClassifier(OpenSetClassifier):
         init_mean_std: The means start from ``init_mean_std * N(0, 1)``, in units of the embedding.
             At 1 they are as long as the embeddings, and the classes are separate from the start.
         outlier_components: Components of the mixture of outliers; 0 for none.
-        loss_outlier_weight: Of the loss that teaches phi to tell outliers from known samples.
+        loss_outlier_weight: Weight of the loss on outliers versus known samples, for phi.
     """
 
     def __init__(

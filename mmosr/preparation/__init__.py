@@ -1,4 +1,4 @@
-"""From a public download to the folder that a data set reads, and what such a folder holds."""
+"""From a public download to the folder that a data set reads, and checks of such a folder."""
 
 from .check import Report, check_data_set, show
 from .plan import Request

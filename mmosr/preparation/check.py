@@ -1,4 +1,4 @@
-"""Says in a table what is in the folder of a data set, and what is wrong with it."""
+"""Reports in tables what is in the folder of a data set, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from .survey import Survey, missing_counterparts, survey, unused_files
 
 @dataclass
 class Report:
-    """What a check says.
+    """The result of a check.
 
     Attributes:
-        facts: What is there, as pairs of a topic and a text.
-        values: Raw label value, meaning, number of pixels, and share of them.
+        facts: What is there, as pairs of topic and text.
+        values: Raw label value, meaning, number of pixels, and their share.
         problems: What is wrong, each with its fix.
-        ready: What is said when nothing is wrong.
+        ready: Text if nothing is wrong.
     """
 
     title: str
@@ -63,14 +63,14 @@ def check_data_set(
     """Read all images and labels of a data set in a folder.
 
     Args:
-        name: Of a file in ``configs/_base_/benchmarks``; with ``config`` only a title.
-        root: The folder, in place of the ``data_root`` of the config.
+        name: Name of a file in ``configs/_base_/benchmarks``; with ``config`` only a title.
+        root: The folder, replaces the ``data_root`` of the config.
         config: File with ``benchmark = dict(dataset=dict(...))``.
         checksums: Compare all files with the checksums of ``manifest.json``.
         options: Arguments of the data set that differ from the config's.
 
     Raises:
-        InputError: There is no such name or config, or no such folder.
+        InputError: The name, config or folder does not exist.
     """
     path, benchmark = read_definition(name if config is None else os.fspath(config))
     shown, definition = str(config or FOLDER / path.name), benchmark["dataset"].to_dict()
@@ -134,7 +134,7 @@ def _check_records(
         report.facts.append(("prepared", f"not by prepare.py (no {MANIFEST})"))
         if checksums:
             report.problems.append(
-                f"there are no checksums to compare with: {root / MANIFEST} is missing: run {again}"
+                f"no checksums to compare with: {root / MANIFEST} is missing: run {again}"
             )
         return
     header, entries = records.header, records.entries
@@ -142,7 +142,7 @@ def _check_records(
     made = f"{header.get('tool')}, {len(entries)} files from {header.get('source')}"
     report.facts.append(("prepared", made + (f" ({options})" if options else "")))
     if records.unfinished:
-        report.problems.append(f"the preparation did not come to its end: run {again}")
+        report.problems.append(f"the preparation was not completed: run {again}")
     missing = [path for path in entries if not (root / path).is_file()]
     if missing:
         report.problems.append(
@@ -165,7 +165,7 @@ def _check_records(
 
 
 def _build(report: Report, settings: dict) -> BaseSegDataset | None:
-    """The data set, None when it cannot be read: the report says why."""
+    """The data set; None if it cannot be read: the report says why."""
     init_default_scope("mmseg")
     try:
         dataset = DATASETS.build({**copy.deepcopy(settings), "lazy_init": True})
@@ -173,7 +173,7 @@ def _build(report: Report, settings: dict) -> BaseSegDataset | None:
             missing = missing_counterparts(dataset)
             if missing:
                 report.problems.append(
-                    f"{len(missing)} files are missing beside those that are there: "
+                    f"{len(missing)} files are missing next to existing ones: "
                     f"{some(missing)}: complete the download, or prepare the data again"
                 )
         dataset.full_init()
@@ -220,7 +220,7 @@ def _report_survey(report: Report, found: Survey, dataset: BaseSegDataset, root:
     ]
     if total and not unknown:
         report.problems.append(
-            "no label file holds an unknown pixel: nothing can be measured: take the test labels"
+            "no label file has unknown pixels, so nothing can be measured: use the test labels"
         )
     _report_faults(report, found)
 
@@ -229,8 +229,12 @@ def _report_faults(report: Report, found: Survey) -> None:
     wrong = [f"{path} {values}" for path, values in found.wrong.items()]
     for faults, what, fix in (
         (found.unreadable, "cannot be read", "unpack the download again"),
-        (wrong, "hold label values that are not allowed", "take the labels of the benchmark"),
-        (found.unequal, "are not as large as their image", "take images and labels of one source"),
+        (wrong, "hold label values that are not allowed", "use the labels of the benchmark"),
+        (
+            found.unequal,
+            "differ in size from their image",
+            "use images and labels from the same source",
+        ),
     ):
         if faults:
             report.facts.append((what, f"{len(faults)} files"))

@@ -16,11 +16,11 @@ _CAMVID_VOID = 11
 
 
 def read_raw_label(path: Path, num_classes: int = 256) -> np.ndarray:
-    """The values of a label file as they stand there ``(H, W)``, uint8.
+    """The raw values of a label file ``(H, W)``, uint8.
 
     Raises:
-        InputError: The file is missing, not an image or not a label map, or holds a value that is
-            none of the classes, 254 or 255.
+        InputError: The file is missing, not an image or not a label map, or holds a value other
+            than a class, 254 or 255.
     """
     check_image(str(path))
     loader = LoadOpenSetAnnotations(num_classes=num_classes)
@@ -32,7 +32,8 @@ def move_void(label: Path) -> Callable[[Path], None]:
     """Writes SegNet's label file of CamVid with void as 255 instead of 11.
 
     Raises:
-        InputError: When called: the file is not a label map, or holds a value above 11 but 255.
+        InputError: When called: the file is not a label map, or holds a value above 11 other than
+            255.
     """
 
     def write(path: Path) -> None:
@@ -41,7 +42,7 @@ def move_void(label: Path) -> Callable[[Path], None]:
         if wrong:
             raise InputError(
                 f"label file {label} holds the values {wrong}: expected 0 to 10, and 11 (void): "
-                "take the labels of SegNet's tutorial"
+                "use the labels of SegNet's tutorial"
             )
         moved = np.where(values == _CAMVID_VOID, np.uint8(IGNORE_LABEL), values)
         write_picture(path, moved)

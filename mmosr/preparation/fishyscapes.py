@@ -1,4 +1,4 @@
-"""The plans of both Fishyscapes sets, whose downloads hold no images."""
+"""The plans of both Fishyscapes sets; their downloads have no images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LABEL = "_labels.png"
 
 
 def plan_lost_and_found(name: str, request: Request) -> Plan:
-    """Images of Lost and Found and labels of Fishyscapes under equal names."""
+    """Images of Lost and Found and labels of Fishyscapes under the same names."""
     dataset = FishyscapesLostAndFoundDataset(
         request.source, lost_and_found=request.images, layout="official", lazy_init=True
     )

@@ -1,4 +1,4 @@
-"""Images and labels that belong together, all of them there."""
+"""Complete pairs of images and labels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mmosr.utils.errors import some
 
 @dataclass(frozen=True)
 class Split:
-    """Two folders of which the files belong together whose paths differ in their ending alone.
+    """Two folders; files with paths that differ only in their ending belong together.
 
     Args:
         images: Folder of the images.
         labels: Folder of the labels.
-        image_ending: How the images end, extension included.
+        image_ending: Ending of the image names, including the extension.
         label_ending: The same for the labels.
     """
 
@@ -32,7 +32,7 @@ def pair_splits(name: str, splits: Sequence[Split]) -> list[list[tuple[str, Path
     """Find ``(key, image, label)`` of each split, sorted by key: the path without its ending.
 
     Raises:
-        InputError: A split is empty, or files are missing: how many, and which.
+        InputError: A split is empty, or files are missing; says how many, and which.
     """
     found, missing, total = [], [], 0
     for split in splits:

@@ -1,4 +1,4 @@
-"""What the user asks for, and what a prepared folder then consists of."""
+"""What the user requests, and what the prepared folder then consists of."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Request:
     Args:
         source: Folder of the download.
         folder: Where the prepared data goes.
-        images: Folder of the images, where the download holds only labels.
-        version: Version of the download, where there are several.
+        images: Folder of the images, if the download has only labels.
+        version: Version of the download, if there are several.
         unknown_ids: Train ids of the classes that are unknown.
         copy: Copy instead of link.
     """
@@ -35,11 +35,11 @@ class Request:
     def __post_init__(self) -> None:
         for name in ("source", "folder", "images"):
             path = getattr(self, name)
-            if path is not None:  # not resolved: data may be moved behind a link
+            if path is not None:  # not resolved: data behind a link may be moved
                 object.__setattr__(self, name, Path(os.path.abspath(path)))
 
     def options(self) -> dict:
-        """The options that only some data sets have, None where not given."""
+        """The options that only some data sets have; None if not given."""
         return dict(images=self.images, version=self.version, unknown_ids=self.unknown_ids)
 
 
@@ -48,10 +48,10 @@ class Output:
     """One file of the prepared folder.
 
     Args:
-        path: Where it lies below the folder, with ``/``.
-        sources: The files it is made of; exactly one when there is no ``make``.
-        how: What ``make`` does; an output that was made in another way is made anew.
-        make: Writes the file to the path it is given. None: a link to the source, or its copy.
+        path: Its path relative to the folder, with ``/``.
+        sources: The files it is made from; exactly one without ``make``.
+        how: What ``make`` does; an output that was made in another way is made again.
+        make: Writes the file to a given path. None: a link to the source, or its copy.
     """
 
     path: str
@@ -60,7 +60,7 @@ class Output:
     make: Callable[[Path], None] | None = None
 
     def source_names(self, root: Path) -> list[str]:
-        """Paths of the sources relative to ``root``; of many, the folder they are in."""
+        """Paths of the sources relative to ``root``; for many, the folder they are in."""
         sources = [os.fspath(source) for source in self.sources]
         if len(sources) > _NAMED_SOURCES:
             sources = [os.path.commonpath([os.path.dirname(source) for source in sources])]
@@ -82,14 +82,14 @@ class Output:
 
 @dataclass(frozen=True)
 class Plan:
-    """All files of a prepared folder, whose sources were found.
+    """All files of a prepared folder; their sources exist.
 
     Args:
         name: Name of the data set.
         source: Folder of the download.
-        outputs: Files that are made of the download alone.
-        last: Files that are made of the outputs.
-        options: What was asked for.
+        outputs: Files made only from the download.
+        last: Files made from the outputs.
+        options: What was requested.
         dataset: Arguments that the data set needs to read this folder.
         copy: Copy instead of link.
     """
@@ -104,5 +104,5 @@ class Plan:
 
     @classmethod
     def of(cls, name: str, request: Request, outputs: Sequence[Output], **options) -> Plan:
-        """The plan of a data set as it was asked for."""
+        """The plan of a data set as requested."""
         return cls(name, request.source, tuple(outputs), copy=request.copy, **options)

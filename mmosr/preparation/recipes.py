@@ -1,4 +1,4 @@
-"""Which files of a public download make the folder of a data set."""
+"""Which files of a public download make up the folder of a data set."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Recipe:
     """How the folder of a data set is planned.
 
     Args:
-        plan: Finds the sources, all of them, and lists the outputs; takes the name too.
+        plan: Finds all sources and lists the outputs; also takes the name.
         images: Number of images in the public benchmark.
-        takes: The options it has, beside copying.
-        needs: Those that must be given.
+        takes: The options it has, besides copying.
+        needs: The options that must be given.
     """
 
     plan: Callable[[str, Request], Plan]
@@ -52,15 +52,15 @@ class Recipe:
 
 
 def make_plan(name: str, request: Request) -> Plan:
-    """List the files of the folder of a data set; nothing is written.
+    """List the files of the folder of a data set; writes nothing.
 
     Args:
         name: One of :data:`RECIPES`.
         request: Folders and options.
 
     Raises:
-        InputError: No such data set, the download is not there, is an archive or lacks files, the
-            folders lie within each other, or an option is missing or has no meaning here.
+        InputError: The data set does not exist, the download is missing, is an archive or lacks
+            files, one folder is inside the other, or an option is missing or has no meaning here.
     """
     if name == "demo":
         demo = tool_command("dataset_converters/make_demo_scenes", "demo-scenes")
@@ -92,19 +92,19 @@ def _check_apart(download: Path, folder: Path) -> None:
     source, target = download.resolve(), folder.resolve()
     if source == target or source in target.parents or target in source.parents:
         raise InputError(
-            f"{folder} and the download {download} lie within each other: choose another folder "
-            "for the prepared data, the download is never changed"
+            f"{folder} and the download {download} overlap: choose another folder "
+            "for the prepared data, since the download is never changed"
         )
 
 
 def _links(dataset: AnomalySegDataset) -> list[Output]:
-    """The images and labels of a data set, at the same places as in the download."""
+    """The images and labels of a data set, at the same paths as in the download."""
     files = [Path(path) for pair in sorted(dataset.find_pairs()) for path in pair]
     return [Output(file.relative_to(dataset.root).as_posix(), (file,)) for file in files]
 
 
 def _plan_links(kind: type[AnomalySegDataset], name: str, request: Request) -> Plan:
-    """The download as it is."""
+    """The unchanged download."""
     dataset = kind(request.source, lazy_init=True)
     outputs = _links(dataset)
     if dataset.layout == "original":
@@ -113,7 +113,7 @@ def _plan_links(kind: type[AnomalySegDataset], name: str, request: Request) -> P
 
 
 def _plan_lost_and_found(name: str, request: Request) -> Plan:
-    """The test split, and the training split where the download has it."""
+    """The test split, and the training split if the download has it."""
     outputs = _links(LostAndFoundDataset(request.source, split="test", lazy_init=True))
     if any((request.source / kind / "train").is_dir() for kind in ("leftImg8bit", "gtCoarse")):
         outputs += _links(LostAndFoundDataset(request.source, split="train", lazy_init=True))
@@ -121,7 +121,7 @@ def _plan_lost_and_found(name: str, request: Request) -> Plan:
 
 
 def _plan_street_hazards(name: str, request: Request) -> Plan:
-    """The test split, and those of ``streethazards_train.tar`` where it was unpacked too."""
+    """The test split, and those of ``streethazards_train.tar`` if it was unpacked too."""
     splits = []
     for split in ("test", "train", "val"):
         prefix = StreetHazardsDataset(
@@ -137,7 +137,7 @@ def _plan_street_hazards(name: str, request: Request) -> Plan:
 
 
 def _plan_bdd_anomaly(name: str, request: Request) -> Plan:
-    """Either release of BDD100K's segmentation; the lists are made of the labels."""
+    """Either release of BDD100K's segmentation; the lists are made from the labels."""
     layouts = [
         (folder / "images", folder / "labels", "_train_id.png")
         for folder in (request.source, request.source / "seg", request.source / "bdd100k/seg")
@@ -172,7 +172,7 @@ def _plan_bdd_anomaly(name: str, request: Request) -> Plan:
 
 
 def _lists(labels: Mapping[str, Path], ids: tuple[int, ...]) -> Iterator[Output]:
-    """The three lists; the labels are read once, when the first list has to be made."""
+    """The three lists; the labels are read once, when the first list is made."""
     lists: dict[str, list[str]] = {}
 
     def write(split: str, path: Path) -> None:
@@ -191,7 +191,7 @@ def _lists(labels: Mapping[str, Path], ids: tuple[int, ...]) -> Iterator[Output]
 
 
 def split_lists(labels: Mapping[str, Path], unknown_ids: Sequence[int]) -> dict[str, list[str]]:
-    """Which images of BDD100K's semantic segmentation train, validate and test BDD-Anomaly.
+    """Which images of BDD100K's semantic segmentation are for training, validation and test.
 
     An image with a pixel of an unknown class is for the test, whatever its folder.
 
@@ -203,7 +203,7 @@ def split_lists(labels: Mapping[str, Path], unknown_ids: Sequence[int]) -> dict[
         The images of each split: the lines of ``SPLIT.txt``.
 
     Raises:
-        InputError: A label file holds other values, or a split stays empty.
+        InputError: A label file has other values, or a split is empty.
     """
     num_classes = len(BDD100KDataset.METAINFO["classes"])
     lists: dict[str, list[str]] = {split: [] for split in SPLITS}
@@ -214,7 +214,7 @@ def split_lists(labels: Mapping[str, Path], unknown_ids: Sequence[int]) -> dict[
     for split, chosen in lists.items():
         if not chosen:
             raise InputError(
-                f"bdd_anomaly: no image is left for the split '{split}': of {len(labels)} images "
+                f"bdd_anomaly: no images are left for the split '{split}': of {len(labels)} images "
                 f"{len(lists['test'])} show one of the unknown train ids {sorted(unknown_ids)}"
             )
     return lists

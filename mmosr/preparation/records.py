@@ -14,19 +14,20 @@ FORMAT = 1
 
 
 class Records:
-    """What is known of the files in a prepared folder.
+    """What is known about the files in a prepared folder.
 
-    ``manifest.json`` is written whole once all files are made. Until then each finished file is a
-    line of the journal, which is all that a killed run leaves: a line cut off by the kill is a file
-    that is made again.
+    ``manifest.json`` is written atomically once all files are made. Until then each finished file
+    is a line of the journal, which is all that a killed run leaves: a line cut off by the kill
+    means that its file is made again.
 
     Args:
         folder: The prepared folder.
 
     Attributes:
-        header: ``name``, ``source``, ``options`` and ``dataset`` of the plan; empty without record.
-        entries: By path: ``sources``, ``how``, ``stamp`` (of the sources), ``size``, ``sha256``.
-        unfinished: The last run did not come to its end.
+        header: ``name``, ``source``, ``options`` and ``dataset`` of the plan; empty without a
+            record.
+        entries: Per path: ``sources``, ``how``, ``stamp`` (of the sources), ``size``, ``sha256``.
+        unfinished: The last run did not finish.
 
     Raises:
         InputError: A record is damaged.
@@ -48,17 +49,17 @@ class Records:
 
     @property
     def exist(self) -> bool:
-        """Whether the folder was prepared, wholly or in part."""
+        """Whether the folder was prepared, completely or in part."""
         return bool(self.header)
 
     def begin(self, header: Mapping) -> None:
-        """Start the journal of a run with all that is known."""
+        """Start the journal of a run with everything known."""
         self.header, self.unfinished = dict(header), True
         lines = ({"path": path, **entry} for path, entry in self.entries.items())
         self._journal = Journal(self.journal, self.header, lines=lines)
 
     def add(self, path: str, entry: dict) -> None:
-        """Note a finished file."""
+        """Record a finished file."""
         self.entries[path] = entry
         self._journal.add([{"path": path, **entry}])
 

@@ -1,4 +1,4 @@
-"""What the images and labels of a data set hold, read once and one at a time."""
+"""What the images and labels of a data set contain, read once and one at a time."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Survey:
     """What was found in the files of a data set.
 
     Attributes:
-        pixels: Number of pixels of each value that the label files hold.
+        pixels: Number of pixels of each value in the label files.
         meanings: Label of each value: a known class, 254, or 255.
         sizes: Number of images of each size (height, width).
         without_unknown: Images without an unknown pixel.
         unreadable: What is wrong with files that cannot be read.
-        wrong: Values that no label file may hold, by file.
-        unequal: Label files of another size than their image.
+        wrong: Values that are not allowed, by label file.
+        unequal: Label files with another size than their image.
     """
 
     pixels: Counter[int] = field(default_factory=Counter)
@@ -45,7 +45,7 @@ class Survey:
     unequal: list[str] = field(default_factory=list)
 
     def count(self, label: int | None = None) -> int:
-        """Pixels that mean a label; without one, those of the known classes."""
+        """Pixels with a label; without one, those of the known classes."""
         others = (None, UNKNOWN_LABEL, IGNORE_LABEL)
         meant = [(self.meanings.get(value), number) for value, number in self.pixels.items()]
         return sum(n for m, n in meant if (m not in others if label is None else m == label))
@@ -56,7 +56,7 @@ def survey(items: Sequence[Mapping], num_classes: int) -> Survey:
 
     Args:
         items: Data infos of the data set, with ``img_path`` and ``seg_map_path``.
-        num_classes: Of a data set that does not tell what its label values mean.
+        num_classes: Number of classes, for a data set that does not define its label values.
     """
     result = Survey()
     for item in progress(items, "read"):
@@ -100,10 +100,10 @@ def _image_size(path: str) -> tuple[int, int]:
 
 
 def missing_counterparts(dataset: BaseSegDataset) -> list[str]:
-    """Files that are missing beside those that are there, in a folder of images and one of labels.
+    """Files that lack their counterpart in a folder of images or of labels.
 
-    A list of images, where the data set has one, says which belong to it; without it, a label file
-    without image counts as well.
+    If the data set has a list of images, only those count; otherwise a label file without an image
+    counts as well.
 
     Args:
         dataset: Not loaded yet: ``lazy_init=True``.
@@ -136,7 +136,7 @@ def _keys(folder: str, suffix: str) -> set[str]:
 
 
 def unused_files(root: Path, used: Sequence[str]) -> list[str]:
-    """Files below a folder that are not among ``used``, but hidden ones, sorted."""
+    """Files below a folder that are not in ``used``, except hidden ones, sorted."""
     paths = {os.path.abspath(path) for path in used}
     found = []
     for parent, folders, names in os.walk(root, followlinks=True):

@@ -1,4 +1,4 @@
-"""Making the files of a prepared folder: whole, resumable, and never in the download."""
+"""Making the files of a prepared folder: atomically, resumably, and never in the download."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ _TEMPORARY = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}(?P<suffix>\.[^.]*)?")
 
 @dataclass(frozen=True)
 class Summary:
-    """How many files a run made, found to be in order already, and removed as no longer needed."""
+    """How many files a run made, kept because they were in order, and removed."""
 
     made: int
     kept: int
     removed: int
 
     def __str__(self) -> str:
-        return f"{self.made} files made, {self.kept} in order already, {self.removed} removed"
+        return f"{self.made} files made, {self.kept} already in order, {self.removed} removed"
 
 
 def write_plan(plan: Plan, folder: Path) -> Summary:
     """Make all files of a plan and ``manifest.json``; files that are in order are left alone.
 
-    A file is in order when it was made in the same way of sources whose names, sizes and
-    modification times are the same, and has the checksum it had. Files of an earlier run that are
-    no longer in the plan are removed.
+    A file is in order if it was made in the same way from sources with the same names, sizes and
+    modification times, and still has the same checksum. Files of an earlier run that are no longer
+    in the plan are removed.
 
     Args:
         plan: The files; the sources are only read.
-        folder: Where they go. It may be missing, empty, or left by an earlier run.
+        folder: Where they go. It may be missing, empty, or from an earlier run.
 
     Raises:
         InputError: The folder holds other files or another data set, links cannot be made there,
-            or a source cannot be converted. What was made until then is kept.
+            or a source cannot be converted. What was made before is kept.
     """
     records = Records(folder)
     found = _check_folder(plan, folder, records)
@@ -73,7 +73,7 @@ def write_plan(plan: Plan, folder: Path) -> Summary:
 
 
 def _check_folder(plan: Plan, folder: Path, records: Records) -> set[str]:
-    """What the folder holds, all of it from earlier runs."""
+    """What the folder holds; all of it is from earlier runs."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is not a folder: choose another one")
     if records.exist and records.header.get("name") != plan.name:
@@ -81,7 +81,7 @@ def _check_folder(plan: Plan, folder: Path, records: Records) -> set[str]:
             f"folder {folder} holds the data set {records.header.get('name')}: choose another one"
         )
     own = {*records.entries, MANIFEST, JOURNAL}
-    if records.exist:  # a killed run has made more than it could note
+    if records.exist:  # a killed run may have made more than it recorded
         own |= {output.path for output in (*plan.outputs, *plan.last)}
     found = _files(folder)
     foreign = sorted(path for path in found if path not in own and _final(path) not in own)
@@ -94,7 +94,7 @@ def _check_folder(plan: Plan, folder: Path, records: Records) -> set[str]:
 
 
 def _files(folder: Path) -> set[str]:
-    """All that is in a folder but folders; a link to a folder is a file here."""
+    """Everything in a folder except folders; a link to a folder counts as a file here."""
     found = set()
     for parent, folders, files in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
@@ -103,7 +103,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def _final(path: str) -> str | None:
-    """The file that a temporary one was to become, None for any other file."""
+    """The file that a temporary one was to become; None for any other file."""
     match = _TEMPORARY.fullmatch(os.path.basename(path))
     if match is None:
         return None
@@ -111,9 +111,9 @@ def _final(path: str) -> str | None:
 
 
 def _refresh(output: Output, plan: Plan, folder: Path, records: Records) -> bool:
-    """Make an output unless it is in order; says whether it was made."""
+    """Make an output unless it is in order; return whether it was made."""
     how = output.how if output.make else ("copy" if plan.copy else "link")
-    stamp = output.stamp(plan.source)  # before reading: a later change shows
+    stamp = output.stamp(plan.source)  # before reading, so that a later change is noticed
     path, entry = folder / output.path, records.entries.get(output.path)
     if entry and (entry["how"], entry["stamp"]) == (how, stamp) and _in_order(path, output, entry):
         return False

@@ -64,7 +64,7 @@ def reason(error: Exception) -> str:
 
 
 class FailureNote:
-    """A file that tells the other ranks at once that one has failed.
+    """A file that informs the other ranks at once that one has failed.
 
     Ranks work for hours without synchronising. One that fails would otherwise wait for the others,
     or they would hang waiting for it.

@@ -64,7 +64,7 @@ def check_record(path: Path, run: Mapping, resume: bool, ignored: Collection[str
     """Check whether a run may start, or may resume the one that is recorded.
 
     Args:
-        path: Of the record, which may be missing.
+        path: Path of the record, which may be missing.
         run: What decides the new run.
         resume: Continue the recorded one.
         ignored: Keys that may differ.
@@ -92,7 +92,7 @@ def check_resumable(
     """Check that a recorded run is the one to continue.
 
     Args:
-        path: Of the record, for the message.
+        path: Path of the record, for the message.
         recorded: What decided the recorded run.
         run: What decides the new one.
         ignored: Keys that may differ.

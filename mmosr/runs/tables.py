@@ -47,7 +47,7 @@ def write_csv(
 
 
 def share(part: float, whole: float) -> str:
-    """A part of a whole in percent, or a dash where there is no whole."""
+    """A part of a whole in percent, or a dash if the whole is 0."""
     return f"{100 * part / whole:.3g} %" if whole else "-"
 
 
@@ -70,7 +70,7 @@ def markdown_table(
     """Lines of a markdown table.
 
     Args:
-        header: Of the columns, markdown.
+        header: Headers of the columns, markdown.
         rows: Cells, markdown.
         words: Columns with words instead of numbers.
     """

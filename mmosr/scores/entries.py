@@ -20,7 +20,7 @@ class ScoreEntry:
     Args:
         name: Of its values, its statistics, and in ``--scores``.
         kind: Name of the formula, which several entries may share.
-        options: Of the formula.
+        options: Options of the formula.
         map_options: Those of :class:`~mmosr.scores.map_smoothing.MapSmoothing` that are set.
     """
 

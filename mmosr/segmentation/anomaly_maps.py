@@ -210,7 +210,7 @@ class AnomalyMaps(ScoredModel):
         Args:
             space: ``features``, ``embedding`` or ``layers``.
             features: The input of the classifier, ``(N, D, h, w)``.
-            levels: Of the backbone, by call; only the last is used, and only for ``layers``.
+            levels: Maps of the backbone, by call; only the last is used, only for ``layers``.
         """
         if space == "embedding":
             return self.classifier.embed(features)

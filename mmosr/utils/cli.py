@@ -1,7 +1,7 @@
-"""What the command-line tools share: their options, and errors that read as one line.
+"""What the command-line tools share: their options, and one-line errors.
 
-A tool imports this module alone and everything else in its ``main``, once the arguments are
-parsed, so that ``--help`` and a slip in the arguments are answered at once.
+A tool imports only this module, and everything else in its ``main`` after parsing the arguments, so
+that ``--help`` and wrong arguments are answered at once.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ def add_common_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--work-dir", help="folder of logs and checkpoints")
     add_config_options(parser)
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    # The default is text, so that it is parsed too and reaches the environment.
+    # The default is text, so that it is parsed too and is set in the environment.
     parser.add_argument("--local_rank", "--local-rank", type=_local_rank, default="0")
     add_trust_argument(parser)
 
 
 def _local_rank(text: str) -> int:
-    """The number, told to mmengine as torchrun tells it."""
+    """The number; also set in the environment for mmengine, as torchrun does."""
     os.environ.setdefault("LOCAL_RANK", str(int(text)))
     return int(text)
 
 
 def add_config_argument(parser: ArgumentParser, of: str = "") -> None:
-    """Add ``CONFIG``; ``of`` says of what, as in ``" of an image classifier"``."""
-    parser.add_argument("config", help=f"config file{of}, or the name of one of the package")
+    """Add ``CONFIG``; ``of`` says what for, as in ``" of an image classifier"``."""
+    parser.add_argument("config", help=f"config file{of}, or the name of one in the package")
 
 
 def add_checkpoint_argument(parser: ArgumentParser) -> None:
-    """Add ``CHECKPOINT``, under the name that the tools share."""
+    """Add ``CHECKPOINT``, with the same name in all tools."""
     parser.add_argument(
         "checkpoint",
-        help="checkpoint file (*.pth, *.safetensors), or mmosr://NAME for weights of the package",
+        help="checkpoint file (*.pth, *.safetensors), or mmosr://NAME for weights in the package",
     )
 
 
@@ -86,7 +86,7 @@ def add_trust_argument(parser: ArgumentParser) -> None:
         "--trust-checkpoint",
         action="store_true",
         help="read checkpoints that hold arbitrary Python objects; such a file can run any "
-        "code, so do this only for files of your own",
+        "code, so do this only for your own files",
     )
 
 
@@ -114,9 +114,8 @@ def tool_command(file: str, command: str) -> str:
 def run_tool(main: Callable[[], object]) -> int:
     """Run the main function of a tool and turn wrong input into one line.
 
-    Errors that a user can fix are printed as ``error: ...`` on standard error. Anything else
-    is a fault of the program and keeps its traceback, and so does everything when the
-    environment variable MMOSR_DEBUG is 1.
+    Errors that a user can fix are printed as ``error: ...`` on standard error. Anything else is a
+    bug and keeps its traceback; if the environment variable MMOSR_DEBUG is 1, everything does.
 
     Args:
         main: Called without arguments.
@@ -132,19 +131,19 @@ def run_tool(main: Callable[[], object]) -> int:
             traceback.print_exc()
         else:
             print(f"error: {message}", file=sys.stderr, flush=True)
-        # The process group is left as it is: to destroy it can wait for the other ranks, and
-        # these are stopped by the launcher once this process has ended.
+        # The process group is left as it is: destroying it could wait for the other ranks, which
+        # the launcher stops once this process has ended.
         return 1
     close_process_group()
     return 0
 
 
 def close_process_group() -> None:
-    """Leave the process group, when there is one.
+    """Leave the process group, if there is one.
 
-    With gloo the process ends here, with status 0, once every rank is through: its threads abort
-    the process now and then when the group or the interpreter is torn down, and the launcher
-    would call a finished run failed.
+    With gloo the process ends here, with status 0, once every rank is done: its threads sometimes
+    abort the process when the group or the interpreter is torn down, and the launcher would report
+    a finished run as failed.
     """
     dist = sys.modules.get("torch.distributed")  # not imported: no group
     if dist is None or not (dist.is_available() and dist.is_initialized()):
@@ -152,7 +151,7 @@ def close_process_group() -> None:
     if dist.get_backend() != "gloo":
         dist.destroy_process_group()
         return
-    with contextlib.suppress(RuntimeError):  # a rank that is ahead may have left the barrier
+    with contextlib.suppress(RuntimeError):  # a faster rank may have left the barrier
         dist.barrier()
     logging.shutdown()
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""Check of the installed packages, made when mmosr is imported.
+"""Checks the installed packages when mmosr is imported.
 
-It reads the metadata of the installed distributions and imports none of them, so it takes a few
-milliseconds and works when a package is broken.
+It reads the metadata of the installed distributions without importing them, so it takes a few
+milliseconds and works even if a package is broken.
 """
 
 import re
@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 # Importable packages, and the lowest accepted version of each distribution that carries them; the
-# first is proposed when none is installed. The OpenMMLab packages come in two families with the
-# same import names: the maintained successors (onedl-*) and the originals.
+# first is suggested if none is installed. The OpenMMLab packages come in two families with the same
+# import names: the maintained successors (onedl-*) and the originals.
 PACKAGES = {
     "torch": {"torch": "2.1"},
     "torchvision": {"torchvision": "0.16"},
@@ -58,7 +58,7 @@ def release(text: str) -> tuple[int, ...]:
 
 
 def installed_version(distribution: str) -> str | None:
-    """Version of an installed distribution, None when it is not installed."""
+    """Version of an installed distribution; None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
@@ -66,7 +66,7 @@ def installed_version(distribution: str) -> str | None:
 
 
 def _conflict() -> tuple[str, str] | None:
-    """Pairs of packages of which each is fine and the two together are not."""
+    """Pairs of packages that are fine separately but not together."""
     if installed_version("mmsegmentation"):
         mmcv = installed_version("mmcv") or ""
         if release(mmcv) >= (2, 2):
@@ -84,8 +84,8 @@ def check_environment() -> None:
     """Check that every package mmosr needs is installed and new enough.
 
     Raises:
-        ImportError: One line that names all that is missing or too old and the command that
-            fixes it.
+        ImportError: One line that names everything missing or too old and the command that fixes
+            it.
     """
     problems = [found for package in PACKAGES.items() if (found := problem(*package))]
     if not problems and (conflict := _conflict()):

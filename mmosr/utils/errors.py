@@ -1,4 +1,4 @@
-"""Errors that the user can fix, and how each reads as one line."""
+"""Errors that the user can fix, and their one-line messages."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class InputError(ValueError):
 
 
 def check_choice(owner: str, option: str, value: object, choices: Iterable) -> None:
-    """Refuse a value of an option that is not one of its choices.
+    """Reject a value that is not one of the choices of an option.
 
     Raises:
-        InputError: Naming the owner, the option, its value and the choices.
+        InputError: Names the owner, the option, its value and the choices.
     """
     choices = list(choices)
     if value not in choices:
@@ -33,13 +33,13 @@ def check_choice(owner: str, option: str, value: object, choices: Iterable) -> N
 
 
 def explain(error: BaseException) -> str | None:
-    """One line for an error that the user can fix, None for any other.
+    """One line for an error that the user can fix; None for any other.
 
     Args:
-        error: What was raised. The traceback tells whether it happened while mmengine built a
-            part from the config.
+        error: What was raised. The traceback shows whether it happened while mmengine built a part
+            from the config.
     """
-    from urllib.error import URLError  # here: with it, every start would take a tenth longer
+    from urllib.error import URLError  # here: at the top it would make every start a tenth slower
 
     text = str(error)
     worker = _WORKER.match(text)
@@ -66,12 +66,12 @@ def explain(error: BaseException) -> str | None:
         argument = _UNEXPECTED.search(text)
         if argument:
             hint = (
-                f": remove {argument[1]}; where it comes from the config that is inherited, write "
-                "_delete_=True beside the new type"
+                f": remove {argument[1]}; if it comes from an inherited config, write "
+                "_delete_=True next to the new type"
             )
         elif text.startswith("persistent_workers option needs num_workers"):
             hint = ": set persistent_workers=False of the data loader as well"
-        return one_line(f"the config does not build: {text or type(error).__name__}{hint}")
+        return one_line(f"the config cannot be built: {text or type(error).__name__}{hint}")
     if text.startswith("Expected more than 1 value per channel when training"):
         return "batch normalisation needs at least 2 images: set train_dataloader.batch_size=2"
     if type(error).__name__ == "OutOfMemoryError":
@@ -80,12 +80,12 @@ def explain(error: BaseException) -> str | None:
 
 
 def some(names: Sequence[str], count: int = 3) -> str:
-    """The first names, and whether there are more."""
+    """The first names, and a sign if there are more."""
     return ", ".join(names[:count]) + (", ..." if len(names) > count else "")
 
 
 def one_line(text: str) -> str:
-    """The text with every run of white space made one blank."""
+    """The text with every run of white space replaced by one blank."""
     return " ".join(text.split())
 
 

@@ -1,4 +1,4 @@
-"""Names of a package whose modules are imported when a name is first used (PEP 562)."""
+"""Package names whose modules are imported when a name is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def attach(
 
     Args:
         package: Its ``__name__``.
-        names: What each of its modules gives: ``{"curves": ["auroc", "bounds"]}``.
+        names: What each of its modules provides: ``{"curves": ["auroc", "bounds"]}``.
     """
     modules = {name: module for module, given in names.items() for name in given}
 
@@ -22,7 +22,7 @@ def attach(
         if name not in modules:
             raise AttributeError(f"module '{package}' has no attribute '{name}'")
         value = getattr(import_module(f"{package}.{modules[name]}"), name)
-        setattr(sys.modules[package], name, value)  # the next use does not come here
+        setattr(sys.modules[package], name, value)  # the next use does not call this
         return value
 
     return get, lambda: sorted(modules), sorted(modules)

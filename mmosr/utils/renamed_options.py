@@ -1,4 +1,4 @@
-"""Command-line options under names that they had in earlier versions."""
+"""Command-line options under their names in earlier versions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 
 def present_names(renamed: Mapping[str, str], arguments: Sequence[str] | None = None) -> list[str]:
-    """The arguments of a command line under the present names of their options.
+    """The arguments of a command line with the current names of their options.
 
     One line on standard error says which old names were used.
 
     Args:
-        renamed: Present name by old name, such as ``{"--score": "--scores"}``.
+        renamed: Current name by old name, such as ``{"--score": "--scores"}``.
         arguments: Default: those of this process.
     """
     found = list(sys.argv[1:] if arguments is None else arguments)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
-# setup.py copies them to where OpenMMLab's mim looks. In a checkout these are at most links.
+# setup.py copies them to where OpenMMLab's mim looks. In a checkout they are links, if any.
 _COPIES = _PACKAGE / ".mim"
 SCHEME = "mmosr::"
 
@@ -15,7 +15,7 @@ def resource(*parts: str) -> Path:
     """The path of a file or folder of ``configs/`` or ``tools/``.
 
     Args:
-        *parts: Such as ``"configs", "_base_", "benchmarks"``.
+        *parts: Parts of the path, such as ``"configs", "_base_", "benchmarks"``.
     """
     copy = _COPIES / "configs"
     installed = copy.is_dir() and not copy.is_symlink()
@@ -26,11 +26,11 @@ def find_config(name: str | os.PathLike) -> Path:
     """The file of a config.
 
     Args:
-        name: A path; where there is no such file, a config of the package: ``mmosr::NAME``,
+        name: A path; if the file does not exist, a config of the package: ``mmosr::NAME``,
             ``configs/NAME`` or ``NAME``, with or without ``.py``.
 
     Returns:
-        The file, or the path as it was given where there is none.
+        The file, or the path as given if there is none.
     """
     path = Path(name)
     if path.is_file() or path.is_absolute():

@@ -1,4 +1,4 @@
-"""Runs that are stopped from outside and keep what is done."""
+"""Runs that can be stopped from outside and keep what is done."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 @contextmanager
 def stoppable(out: str | Path) -> Iterator[None]:
-    """Let a signal end a run by an exception, and say how it is continued.
+    """Let a signal end a run by an exception, and print how to continue it.
 
     Args:
-        out: Folder of what is done.
+        out: Folder with what is done.
     """
-    signal.signal(signal.SIGTERM, _stop)  # as launchers and queues end a process
+    signal.signal(signal.SIGTERM, _stop)  # sent by launchers and queues to end a process
     try:
         yield
     except KeyboardInterrupt:

@@ -1,10 +1,9 @@
-"""How many threads torch computes with, so that other processes do not multiply its time.
+"""Chooses the number of torch's threads, so that other processes do not multiply its time.
 
-In each parallel region all threads wait for the last one, and beside a busy process that is a
-thread without a processor. GNU OpenMP lets them wait at full speed for some milliseconds, on
-processors that the others need: on two busy processors a training step took 0.4 to 0.6 s with one
-thread and 4 to 7 s with two. So a thread that waits goes to sleep soon, and a training takes the
-processors that are free.
+In each parallel region all threads wait for the last one, which next to a busy process is a thread
+without a processor. GNU OpenMP lets them busy-wait for some milliseconds, on processors that the
+others need: on two busy processors a training step took 0.4 to 0.6 s with one thread and 4 to 7 s
+with two. So waiting threads soon go to sleep, and a training uses only the free processors.
 
 This module is imported with the package, before torch.
 """
@@ -15,10 +14,10 @@ import math
 import os
 from collections.abc import MutableMapping
 
-# Whoever sets one of these has chosen.
+# The user has chosen if one of these is set.
 CHOSEN = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 MEASURED_SECONDS = 0.3
-# Turns of OpenMP's waiting loop before a thread sleeps; its own number is 100 times as large. With
+# Turns of OpenMP's waiting loop before a thread sleeps; its default is 100 times as large. With
 # these, two threads on two busy processors need the time of one. Sleeping at once, which is
 # OMP_WAIT_POLICY=passive, makes networks of small layers 3 times as slow on free processors; these
 # turns cost them a tenth.
@@ -26,25 +25,25 @@ SPINS = "3000"
 
 
 def wait_briefly(environ: MutableMapping[str, str]) -> None:
-    """Let threads of OpenMP sleep soon when they wait, unless the environment says how they do.
+    """Let waiting OpenMP threads sleep soon, unless the environment says otherwise.
 
     Args:
-        environ: The environment, changed in place. It counts when torch is imported.
+        environ: The environment, changed in place. It is read when torch is imported.
     """
     if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & environ.keys():
         environ["GOMP_SPINCOUNT"] = SPINS
 
 
 def use_free_processors(measure_load: bool = True) -> None:
-    """Lower torch's number of threads to the processors that it can have, and say so.
+    """Lower torch's number of threads to the processors it can have, and say so.
 
-    Not where there is a GPU, and not where the environment has chosen. Data-loader workers compute
-    with one thread in any case.
+    Not if there is a GPU, nor if the environment has chosen. Data-loader workers always compute
+    with one thread.
 
     Args:
-        measure_load: Leave those to others that they keep busy now. Sums of another number of
-            threads differ in their last digits, so this is not for results that shall be the same
-            in every run; without it a limit of the container counts alone.
+        measure_load: Leave processors that others keep busy now to them. Sums differ in their last
+            digits with the number of threads, so this is not for results that must be the same in
+            every run; without it only a limit of the container counts.
     """
     import torch
     from mmengine.logging import print_log
@@ -60,7 +59,7 @@ def use_free_processors(measure_load: bool = True) -> None:
         print_log(
             f"torch computes with {threads} of {own} threads: other processes keep {busy:.1f} of "
             f"{processors} processors busy, and this one may use {allowed}. OMP_NUM_THREADS=N "
-            "chooses the number, on which the last digits of all results depend.",
+            "sets the number, on which the last digits of all results depend.",
             logger="current",
         )
 
@@ -70,12 +69,12 @@ def free_threads(own: int, processors: int, allowed: int, busy: float) -> int:
 
     Args:
         own: Threads that torch would use.
-        processors: Those that this process may run on.
-        allowed: As many as it may keep busy; a container may allow less than all.
+        processors: Number that this process may run on.
+        allowed: How many it may keep busy; a container may allow fewer than all.
         busy: How many of the processors others keep busy.
 
     Returns:
-        From 1 to ``own``; a processor counts as free when others leave at least half of it.
+        From 1 to ``own``; a processor counts as free if others leave at least half of it.
     """
     return max(1, min(own, allowed, math.floor(processors - busy + 0.5)))
 

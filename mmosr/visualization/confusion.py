@@ -14,20 +14,20 @@ from mmosr.utils import InputError
 
 CMAP = "Blues"
 UNKNOWN_NAME = "unknown"
-SEPARATOR = "#D55E00"  # between known and unknown, as the red lines of M2IOSR
+SEPARATOR = "#D55E00"  # between known and unknown, like the red lines of M2IOSR
 EMPTY = "0.9"  # a true class without images
-MAX_WRITTEN = 40  # classes, above which a cell is too small for its number
+MAX_WRITTEN = 40  # number of classes above which a cell is too small for its number
 CELL_INCHES = 0.42
 MIN_INCHES, MAX_INCHES = 3.2, 16.0  # of the matrix
 DARK = 0.5  # share from which the cell is dark and its number white
 
 
 def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str) -> Figure:
-    """True classes in rows, predicted ones in columns, unknown last; two lines set it apart.
+    """True classes in rows, predicted ones in columns, unknown last and set apart by two lines.
 
-    Colours and numbers are percent of the images of the true class, so that a rare class is as
-    visible as a frequent one. Empty cells carry no number, above 40 classes none does. A true
-    class without images is grey. The number of images stands beside the name of a row.
+    Colours and numbers are percentages of the images of the true class, so that a rare class is as
+    visible as a frequent one. Empty cells have no number; above 40 classes no cell has. A true
+    class without images is grey. The number of images is next to the name of a row.
 
     Args:
         matrix: Counts of shape (C + 1, C + 1), see
@@ -36,7 +36,7 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
         title: Title of the figure.
 
     Raises:
-        InputError: If the matrix does not fit the names, or has negative or no counts.
+        InputError: The matrix does not fit the names, or has negative or no counts.
     """
     matrix = np.asarray(matrix)
     size = len(classes) + 1
@@ -46,7 +46,7 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
             f"({size}, {size}), got {matrix.shape}."
         )
     if matrix.min() < 0 or not matrix.any():
-        raise InputError("the confusion matrix has negative counts or counts no image.")
+        raise InputError("the confusion matrix has negative counts or counts no images.")
     totals = matrix.sum(1)
     shares = np.full(matrix.shape, np.nan)
     np.divide(matrix, totals[:, None], out=shares, where=totals[:, None] > 0)
@@ -69,7 +69,7 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], title: str
 
 
 def format_share(share: float) -> str:
-    """Percent without sign, as short as a cell needs: '', '<1', '7', '93', '>99' or '100'."""
+    """Percentage without sign, short enough for a cell: '', '<1', '7', '93', '>99' or '100'."""
     if share == 0:
         return ""
     if share < 0.01:
@@ -100,5 +100,5 @@ def _write_numbers(axes: Axes, shares: np.ndarray, fontsize: float) -> None:
 
 
 def _font_size(cell_inches: float, largest: float) -> float:
-    """Points with which three characters fit a cell."""
+    """Font size in points with which three characters fit into a cell."""
     return min(largest, 72 * cell_inches / 2.2)

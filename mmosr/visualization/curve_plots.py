@@ -1,7 +1,7 @@
 """ROC and precision-recall curves of anomaly scores, as figures.
 
-They come from a :class:`~mmosr.evaluation.ScoreHistogram`, so that a plot of a billion pixels costs
-no more than one of a million. Unknown is the positive class.
+They come from a :class:`~mmosr.evaluation.ScoreHistogram`, so plotting a billion pixels costs no
+more than a million. Unknown is the positive class.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ LOWEST_FPR = 1e-5
 def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "pixels") -> Figure:
     """ROC curves of several scores of the same pixels or images.
 
-    The left panel has a linear axis, whose area is the AUROC; the right one shows the low false
-    positive rates, which matter when most pixels are known, on a logarithmic axis down to one
-    known pixel or 1e-5. A dot marks the FPR95, with the rule of
+    The left panel has a linear axis, so the area is the AUROC; the right one shows the low false
+    positive rates, which matter if most pixels are known, on a logarithmic axis down to one known
+    pixel or 1e-5. A dot marks the FPR95, with the rule of
     :func:`~mmosr.evaluation.curves.fpr_at_tpr`.
 
     Args:
@@ -47,7 +47,7 @@ def draw_roc(histograms: Mapping[str, ScoreHistogram], title: str, unit: str = "
         unit: What the histograms count, in the plural.
 
     Raises:
-        InputError: No score, no known or no unknown unit, or scores of different ones.
+        InputError: There are no scores, no known or no unknown units, or scores of different units.
     """
     _check_same_samples(histograms, unit)
     figure, (linear, logarithmic) = _rate_panels(title, 2)
@@ -86,8 +86,8 @@ def draw_precision_recall(
     """Precision-recall curves of several scores of the same pixels or images.
 
     Steps, so that the area under a curve is its average precision. A dot marks the best F1, a
-    dashed line the precision of chance: the share of unknown pixels. The axis of the precision ends
-    at 1, or lower where all curves stay far below it beyond a recall of 2 %.
+    dashed line the precision of chance: the share of unknown pixels. The precision axis ends at 1,
+    or lower if all curves stay far below it beyond a recall of 2 %.
 
     Args:
         histograms: The histogram of every score, by name.
@@ -95,7 +95,7 @@ def draw_precision_recall(
         unit: What the histograms count, in the plural.
 
     Raises:
-        InputError: No score, no known or no unknown unit, or scores of different ones.
+        InputError: There are no scores, no known or no unknown units, or scores of different units.
     """
     _check_same_samples(histograms, unit)
     figure, (axes,) = _rate_panels(title, 1)
@@ -124,11 +124,11 @@ def draw_precision_recall(
 
 
 def thin(x: np.ndarray, y: np.ndarray, columns: int = INTERVALS) -> tuple[np.ndarray, np.ndarray]:
-    """Drop points of a curve that no eye can see.
+    """Drop points of a curve that make no visible difference.
 
-    Of all points in one of ``columns`` equal intervals of x, the first, the last and those of the
-    smallest and largest y stay (M4: Jugel et al., VLDB 2014). Between the columns the curve is
-    unchanged, within one it covers the same range.
+    Of all points in each of ``columns`` equal intervals of x, the first, the last and those with
+    the smallest and largest y are kept (M4: Jugel et al., VLDB 2014). Between the columns the curve
+    is unchanged, within one it covers the same range.
 
     Args:
         x: Not decreasing, shape (N,).
@@ -151,7 +151,7 @@ def thin(x: np.ndarray, y: np.ndarray, columns: int = INTERVALS) -> tuple[np.nda
 
 def _check_same_samples(histograms: Mapping[str, ScoreHistogram], unit: str) -> None:
     if not histograms:
-        raise InputError("there is no score to plot")
+        raise InputError("there are no scores to plot")
     counts = {name: (h.num_known, h.num_unknown) for name, h in histograms.items()}
     for name, (known, unknown) in counts.items():
         if not known or not unknown:
@@ -162,9 +162,9 @@ def _check_same_samples(histograms: Mapping[str, ScoreHistogram], unit: str) -> 
 
 
 def _low_rates(fpr: np.ndarray, tpr: np.ndarray, lowest: float) -> tuple[np.ndarray, np.ndarray]:
-    """A ROC curve for a logarithmic axis that begins at ``lowest``.
+    """A ROC curve for a logarithmic axis that starts at ``lowest``.
 
-    The straight lines between the points of a curve are none on a logarithmic axis.
+    Straight lines between the points of a curve are not straight on a logarithmic axis.
     """
     between = np.geomspace(lowest, 1, 500)
     x = np.concatenate([fpr, between])
@@ -179,7 +179,7 @@ def _low_rates(fpr: np.ndarray, tpr: np.ndarray, lowest: float) -> tuple[np.ndar
 def _rate_panels(title: str, count: int) -> tuple[Figure, list[Axes]]:
     figure, panels = make_panels(title, count)
     for axes in panels:
-        axes.set_xlim(-0.01, 1.01)  # a curve along the border is seen whole
+        axes.set_xlim(-0.01, 1.01)  # a curve along the border is fully visible
         axes.set_ylim(-0.01, 1.01)
     return figure, panels
 

@@ -19,13 +19,13 @@ DPI = 150
 
 
 def write_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure, whole; the suffix of the path chooses the format, such as png or pdf."""
+    """Write a figure atomically; the suffix of the path sets the format, such as png or pdf."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=DPI)
 
 
 def make_panels(title: str, count: int, width: float = 5.2) -> tuple[Figure, list[Axes]]:
-    """A figure and its panels side by side, each of this width in inches."""
+    """A figure with panels side by side, each of this width in inches."""
     figure = Figure(figsize=(width * count, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=13)
@@ -46,7 +46,7 @@ def add_legend(figure: Figure, axes: Axes, caption: str, ncols: int = 1) -> None
 
 
 def draw_shares(axes: Axes, shares: np.ndarray, edges: np.ndarray, color: str, label: str) -> None:
-    """Draw a histogram of shares, filled so that another one shows through."""
+    """Draw a histogram of shares, translucent so that another one shows through."""
     face = to_rgba(color, 0.35)
     axes.stairs(shares, edges, fill=True, fc=face, ec=color, lw=1.2, label=label)
 
@@ -56,8 +56,8 @@ def robust_range(values: np.ndarray, weights: np.ndarray, tail: float) -> tuple[
 
     Args:
         values: Increasing, shape (K,).
-        weights: Of each value; their sum is 1.
-        tail: Share that is left out at either end.
+        weights: Weight of each value; their sum is 1.
+        tail: Share that is left out at each end.
     """
     low, high = values[np.searchsorted(np.cumsum(weights), [tail, 1 - tail])]
     if low == high:  # almost constant: a range around the value, whatever its size
@@ -67,5 +67,5 @@ def robust_range(values: np.ndarray, weights: np.ndarray, tail: float) -> tuple[
 
 
 def percent(value: float) -> str:
-    """A share for people: ``'94.44 %'``."""
+    """A share as text: ``'94.44 %'``."""
     return f"{100 * value:.2f} %"

@@ -1,6 +1,6 @@
 """A picture of some frames, one row per frame: image, ground truth, prediction, anomaly score.
 
-One colour range serves all rows, so that a calm frame looks calm beside one with an object.
+All rows share one colour range, so that a calm frame looks calm next to one with an object.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TITLES = {
     "overlay": "Overlay, outline of the unknown",
 }
 PANELS = ("image", "truth", "score", "overlay")
-# Of the ground truth: what is known is the background, and the stripes are ignored.
+# For the ground truth: known is the background, and ignored has stripes.
 BACKGROUND = (205, 205, 205)
 UNKNOWN_RGB = tuple(round(255 * part) for part in to_rgb(UNKNOWN_COLOR))
 IGNORED_COLORS = ((60, 60, 60), (110, 110, 110))
@@ -47,12 +47,12 @@ class Frame:
     """One frame of a data set.
 
     Args:
-        image: The image file, of the size of the label.
+        image: The image file, as large as the label.
         label: Labels (H, W): 254 unknown, 255 ignored, known for all other values.
         score: Anomaly scores (H, W), larger = more unknown.
         caption: Drawn above the frame: name of the image and figures.
-        prediction: The prediction in colours (H, W, 3), uint8 RGB, where it is to be shown.
-        read: Gives the image (H, W, 3), uint8 RGB, where the file alone is not all of it.
+        prediction: The coloured prediction (H, W, 3), uint8 RGB, if it is to be shown.
+        read: Returns the image (H, W, 3), uint8 RGB, if the file alone is not enough.
     """
 
     image: Path
@@ -78,15 +78,16 @@ def draw_frames(
         title: Title of the figure.
         value_range: Scores of the first and of the last colour, for all frames.
         width: Largest width of a panel in pixels.
-        columns: Which panels, keys of ``TITLES``.
-        zoom: How many times as large small frames may be drawn.
+        columns: Which panels to draw, keys of ``TITLES``.
+        zoom: Largest factor by which small frames are enlarged.
 
     Raises:
-        InputError: No frame, a useless range, an image that cannot be read, or sizes that differ.
+        InputError: There are no frames, the range is invalid, an image cannot be read, or sizes
+            differ.
     """
     low, high = check_range(*value_range, equal=True)
     if not frames:
-        raise InputError("there is no frame to draw")
+        raise InputError("there are no frames to draw")
     rows = [frame_panels(frame, low, high, width, columns, zoom) for frame in frames]
     panel_width = max(panel.shape[1] for row in rows for panel in row)
     canvas_width = 2 * _SIDE + len(columns) * (panel_width + _GAP) - _GAP + _BAR
@@ -122,9 +123,9 @@ def frame_panels(
 ) -> list[np.ndarray]:
     """The panels of one frame, scaled down to ``width``, or up to ``zoom`` times its size.
 
-    An unknown object of one pixel stays visible: a pixel of the ground truth is unknown when any
-    part of it is, ignored when at least half of it is, else known. The score is coloured before it
-    is scaled. Unknown objects are outlined in the ground truth and in the overlay.
+    An unknown object of one pixel stays visible: a pixel of the ground truth is unknown if any part
+    of it is, ignored if at least half of it is, else known. The score is coloured before it is
+    scaled. Unknown objects are outlined in the ground truth and in the overlay.
 
     Returns:
         One picture per column, (h, w, 3), uint8 RGB, ``w <= width``.
@@ -135,13 +136,13 @@ def frame_panels(
     if frame.label.ndim != 2 or frame.score.shape != frame.label.shape:
         raise InputError(
             f"frame '{frame.image}': label of shape {frame.label.shape} and score of shape "
-            f"{frame.score.shape} differ: give one map (H, W) of each"
+            f"{frame.score.shape} differ: each must be a map (H, W)"
         )
     image = frame.read() if frame.read else read_image(frame.image)
     if image.shape[:2] != frame.label.shape:
         raise InputError(
             f"image '{frame.image}' is {image.shape[1]}x{image.shape[0]}, its label "
-            f"{frame.label.shape[1]}x{frame.label.shape[0]}: give image and label of one size"
+            f"{frame.label.shape[1]}x{frame.label.shape[0]}: use image and label of the same size"
         )
     rows, cols = frame.label.shape
     scale = min(float(zoom), width / cols)
@@ -180,9 +181,9 @@ def draw_truth(unknown: np.ndarray, ignored: np.ndarray) -> np.ndarray:
 
 
 def outline(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Draw a line of one pixel around the regions of a mask, outside, so that it hides nothing.
+    """Draw a one-pixel line around the regions of a mask, outside, so that it hides nothing.
 
-    A ring of one pixel in black lies around the line and sets it off.
+    A black one-pixel ring around the line sets it off.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
@@ -214,7 +215,7 @@ def _add_axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
 def _show(
     figure: Figure, panel: np.ndarray, box: tuple[float, float, float, float], title: str
 ) -> None:
-    """Place a panel so that one of its pixels is one of the figure."""
+    """Place a panel so that one of its pixels is one pixel of the figure."""
     axes = _add_axes(figure, box)
     axes.imshow(panel, interpolation="none", aspect="auto")
     axes.set_axis_off()

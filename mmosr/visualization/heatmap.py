@@ -1,7 +1,7 @@
 """Anomaly heatmaps: pure functions from arrays to RGB pictures.
 
-The colour range is always an argument. A range taken from the picture at hand would paint the
-most anomalous pixel of a normal image as red as a true anomaly, so none is ever guessed here.
+The colour range is always an argument. A range taken from each picture would paint the most
+anomalous pixel of a normal image as red as a true anomaly, so it is never guessed here.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from mmosr.utils import InputError
 
-# Perceptually ordered dark-to-bright: stays readable in grey print and for colour-blind readers.
+# Perceptually ordered from dark to bright: readable in grey print and for colour-blind readers.
 DEFAULT_CMAP = "inferno"
 _BAR_DPI = 100
 _BAR_WIDTH = 110
@@ -31,7 +31,7 @@ class HeatmapStyle:
     Args:
         cmap: Name of a matplotlib colour map.
         alpha: Weight of the heatmap in the overlay, in [0, 1]; the image has ``1 - alpha``.
-        color_bar: Whether a labelled colour bar stands beside the heatmap.
+        color_bar: Whether to add a labelled colour bar next to the heatmap.
 
     Raises:
         InputError: Unknown colour map, or ``alpha`` outside [0, 1].
@@ -55,18 +55,18 @@ def get_cmap(name: str) -> Colormap:
     """
     if name not in matplotlib.colormaps:
         raise InputError(
-            f"unknown colour map '{name}'; use a name of matplotlib.colormaps, "
+            f"unknown colour map '{name}'; use a name from matplotlib.colormaps, "
             "such as inferno, turbo, viridis or magma"
         )
     return matplotlib.colormaps[name]
 
 
 def check_range(low: float, high: float, equal: bool = False) -> tuple[float, float]:
-    """Return the range as floats when it is usable.
+    """Return the range as floats if it is usable.
 
     Raises:
-        InputError: A bound is not finite, or ``low`` is not below ``high``, nor ``equal`` to it
-            where that is allowed.
+        InputError: A bound is not finite, or ``low`` is not below ``high``, nor equal to it where
+            ``equal`` allows that.
     """
     if not (np.isfinite(low) and np.isfinite(high) and (low < high or (equal and low == high))):
         order = "<=" if equal else "<"
@@ -79,8 +79,8 @@ def draw_heatmap(
 ) -> np.ndarray:
     """Colour a score map with a fixed range.
 
-    ``low`` and all below has the first colour, ``high`` and all above the last. Pixels without a
-    score (NaN) are black. When ``low == high`` every pixel has the first colour.
+    ``low`` and everything below gets the first colour, ``high`` and everything above the last.
+    Pixels without a score (NaN) are black. If ``low == high`` every pixel has the first colour.
 
     Args:
         score: (H, W) anomaly scores.
@@ -127,9 +127,9 @@ def draw_overlay(image: np.ndarray, heatmap: np.ndarray, alpha: float = 0.5) -> 
 def add_color_bar(
     heatmap: np.ndarray, low: float, high: float, label: str, cmap: str = DEFAULT_CMAP
 ) -> np.ndarray:
-    """Put a colour bar with its values and the score's name to the right of a heatmap.
+    """Add a colour bar with its values and the score's name to the right of a heatmap.
 
-    The heatmap keeps its pixels at the top left; one that is lower than the bar is padded white.
+    The heatmap keeps its pixels at the top left; if it is lower than the bar it is padded white.
 
     Args:
         heatmap: (H, W, 3) uint8 RGB.
@@ -142,7 +142,7 @@ def add_color_bar(
         (max(H, bar), W + bar, 3) uint8 RGB.
     """
     height = max(heatmap.shape[0], _BAR_MIN_HEIGHT)
-    # Text grows with the picture, so that it stays legible when a large one is shrunk to a screen.
+    # Text scales with the picture, so that it stays legible when a large one is shrunk to a screen.
     bar = _draw_bar(height, max(1.0, height / 500), low, high, label, cmap)
     missing = height - heatmap.shape[0]
     padded = np.pad(heatmap, ((0, missing), (0, 0), (0, 0)), constant_values=255)
@@ -163,7 +163,7 @@ def _draw_bar(
 
 
 def draw_color_bar(axes: Axes, low: float, high: float, cmap: str, fontsize: float) -> Colorbar:
-    """Fill axes with the colours between two scores, and five values beside them."""
+    """Fill axes with the colours between two scores, and five values next to them."""
     mappable = ScalarMappable(Normalize(low, high), get_cmap(cmap))
     bar = axes.figure.colorbar(mappable, cax=axes)
     ticks = np.linspace(low, high, 5) if low < high else np.array([low])

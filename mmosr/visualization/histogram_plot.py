@@ -23,7 +23,7 @@ from .figure_parts import (
 )
 
 BINS = 100
-TAIL = 0.01  # share of the samples that a histogram may leave out at either end
+TAIL = 0.01  # share of the samples that a histogram may leave out at each end
 LOWEST_SHARE = 1e-5
 
 
@@ -37,8 +37,8 @@ def draw_score_histogram(
 
     100 equal bins between the 1 % and 99 % quantiles of the score, pooled with half of the weight
     for each class: unknown pixels, often one in a hundred, would otherwise lie beyond the end. The
-    shares of a class are of all its pixels, also of those outside the bins, whose share stands in
-    the caption. The right panel repeats the left one on a logarithmic axis.
+    shares of a class are relative to all its pixels, including those outside the bins; the caption
+    gives their share. The right panel repeats the left one on a logarithmic axis.
 
     Args:
         histogram: The score; one of the classes may be empty.
@@ -55,7 +55,7 @@ def draw_score_histogram(
     )
     classes = [(name, counts, color) for name, counts, color in both if counts.any()]
     if not classes:
-        raise InputError(f"the score histogram is empty: it holds no {unit} to draw")
+        raise InputError(f"the score histogram is empty: it has no {unit} to draw")
     scores = histogram.thresholds.astype(np.float64)
     weights = sum(counts / counts.sum() for _, counts, _ in classes) / len(classes)
     edges = np.linspace(*robust_range(scores, weights, TAIL), BINS + 1)
@@ -87,7 +87,7 @@ def _scale_shares(panels: list[Axes], shares: np.ndarray) -> None:
     highest = shares.max()
     panels[0].set_ylim(0, 1.05 * highest)
     panels[1].set_yscale("log")
-    # Two powers of ten at least, so that the axis has ticks.
+    # At least two powers of ten, so that the axis has ticks.
     lowest = min(shares[shares > 0].min() / 2, highest / 100)
     panels[1].set_ylim(max(lowest, LOWEST_SHARE), 2 * highest)
     panels[1].yaxis.set_minor_formatter(NullFormatter())

@@ -26,7 +26,7 @@ class ImageItem:
 
     Args:
         source: Absolute path of the image.
-        name: What its outputs are called: a path relative to the output folder, without suffix.
+        name: Name of its outputs: a path relative to the output folder, without suffix.
     """
 
     source: Path
@@ -36,8 +36,8 @@ class ImageItem:
 def name_images(sources: list[Path], root: Path) -> list[ImageItem]:
     """Name outputs after their sources, relative to ``root`` and without the suffix.
 
-    Sources that differ only in their suffix (``x.png`` and ``x.jpg``) keep it in their names. One
-    that is given twice counts once.
+    Sources that differ only in their suffix (``x.png`` and ``x.jpg``) keep it in their names. A
+    source given twice counts once.
     """
     sources = list(dict.fromkeys(sources))
     relative = [source.relative_to(root) for source in sources]
@@ -51,7 +51,7 @@ def name_images(sources: list[Path], root: Path) -> list[ImageItem]:
 
 
 def common_folder(sources: list[Path]) -> Path:
-    """The deepest folder that holds all sources."""
+    """The deepest folder that contains all sources."""
     return Path(os.path.commonpath([source.parent for source in sources]))
 
 
@@ -70,7 +70,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 
 
 def write_score(path: Path, score: np.ndarray) -> None:
-    """Write a float32 score map, whole."""
+    """Write a float32 score map atomically."""
     with atomic_write(path) as temporary:
         np.save(temporary, score)
 
@@ -119,20 +119,20 @@ def draw_pictures(
     range_from: str = "percentile",
     read: Callable[[Path], np.ndarray] = read_image,
 ) -> tuple[dict[str, str], list[str]]:
-    """Draw heatmap and overlay of images whose raw maps lie in ``out_dir``.
+    """Draw heatmap and overlay of images with raw maps in ``out_dir``.
 
     Args:
         items: The images.
         out_dir: Folder of the raw maps and of the pictures.
         style: How heatmaps are drawn.
-        value_range: The colour range; None takes one for each image.
+        value_range: The colour range; None: one per image.
         score_name: Label of the colour bar.
         palette: Also draw the labels, with these colours.
         range_from: How the range of an image is taken.
         read: Reads the source of an item as (H, W, 3) RGB.
 
     Returns:
-        Reason by source of each image that failed, and the sources with NaN or infinite scores.
+        Reason by source for each image that failed, and the sources with NaN or infinite scores.
     """
     failed: dict[str, str] = {}
     not_finite: list[str] = []

@@ -14,10 +14,10 @@ def score_range(
     """Percentiles over all finite pixels of all maps, in bounded memory.
 
     Percentile ``p`` is the smallest score that at least ``p`` percent of the pixels do not exceed,
-    as ``numpy.percentile(..., method='inverted_cdf')``; 0 and 100 are the exact extremes.
+    like ``numpy.percentile(..., method='inverted_cdf')``; 0 and 100 are the exact extremes.
 
     Args:
-        maps: Called once or twice; each time gives all float32 score maps, in any order.
+        maps: Called once or twice; each time returns all float32 score maps, in any order.
         percentiles: Lower and upper percentile in [0, 100].
 
     Returns:
@@ -28,12 +28,12 @@ def score_range(
     """
     pooled = merge_all(_count(score) for score in maps())
     if not pooled.keys.size:
-        raise InputError("no pixel has a finite score: there is no colour range; give --range")
+        raise InputError("no pixel has a finite score, so there is no colour range: set --range")
     found = pooled.percentiles(percentiles)
     if pooled.bits == MAX_BITS:
         return found
-    # The cell of each percentile is known. What is outside of it may move to its ends: the ranks
-    # stay, and the scores inside are few enough to be counted one by one.
+    # The cell of each percentile is known. Scores outside may be moved to its ends: the ranks stay,
+    # and the scores inside are few enough to be counted individually.
     ends = np.append(pooled.thresholds, np.float32(np.inf))
     cells = [ends[place : place + 2] for place in np.searchsorted(ends, np.float32(found))]
     exact = [merge_all([])] * len(cells)
@@ -48,7 +48,7 @@ def score_range(
 def _count(
     score: np.ndarray, limits: np.ndarray | None = None, max_cells: int | None = MAX_CELLS
 ) -> ScoreHistogram:
-    """Count the finite scores, moved into ``limits``."""
+    """Count the finite scores, clipped to ``limits``."""
     score = score[np.isfinite(score)].astype(np.float32, copy=False)
     if limits is not None:
         score = score.clip(*limits)

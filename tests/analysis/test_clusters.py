@@ -17,7 +17,7 @@ from mmosr.analysis.clusters import default_bins, sampling_loss
 from mmosr.utils import InputError
 
 RNG = np.random.default_rng(0)
-LABELS = np.repeat([0, 1, 4], [5, 9, 700])  # unequal, and one class that no image has
+LABELS = np.repeat([0, 1, 4], [5, 9, 700])  # unequal, and one class without images
 POINTS = (RNG.normal(size=(714, 6)) + LABELS[:, None]).astype(np.float32)
 
 
@@ -41,11 +41,11 @@ def test_davies_bouldin_is_scikit_learns_and_the_formula():
 
 
 def test_classes_of_one_mean_are_not_separated():
-    """By the formula a division by 0; scikit-learn gives 0, the best of all."""
+    """A division by 0 in the formula; scikit-learn returns 0, the best value."""
     collapsed = np.zeros((714, 6), np.float32)
     assert davies_bouldin_score(collapsed, LABELS) == 0
     assert davies_bouldin(collapsed, LABELS) == np.inf
-    # Of which float32 makes means that differ.
+    # float32 gives means that differ.
     assert davies_bouldin(collapsed + np.float32(0.1), LABELS) == np.inf
     # Two of three classes.
     points = np.array([[-1.0, 0], [1, 0], [0, -2], [0, 2], [9, 1], [9, -1]])
@@ -107,7 +107,7 @@ def test_overlap_by_hand():
     first, second = [1, 2, 3, 7], [4, 6, 8, 9]
     expected = 2 * np.sqrt(3 / 16)
     assert bhattacharyya_coefficient(first, second, 2) == pytest.approx(expected)
-    # a sample twice as large with the same shares weighs the same
+    # a sample twice as large with the same shares has the same weight
     assert bhattacharyya_coefficient(first * 2, second, 2) == pytest.approx(expected)
     assert bhattacharyya_coefficient(second, first, 2) == pytest.approx(expected)
 
@@ -140,7 +140,7 @@ def test_what_equal_distributions_lose_to_the_sampling():
 
 
 def test_sampling_loss_of_two_bins_by_enumeration():
-    """Of two equal bins that do not move with the samples, over all their counts."""
+    """For two equal bins that do not move with the samples, over all their counts."""
     first, second = np.arange(301), np.arange(201)
     chance = np.outer(binom.pmf(first, 300, 0.5), binom.pmf(second, 200, 0.5))
     p, q = first[:, None] / 300, second / 200

@@ -1,4 +1,4 @@
-"""Lines between images: which, where they begin and end, how long they are."""
+"""Lines between images: which ones, where they start and end, and their length."""
 
 from collections import Counter
 

@@ -21,7 +21,7 @@ SCALE = torch.tensor([2.0, 0.5, 3.0]).double().reshape(3, 1, 1)
 
 @pytest.fixture
 def network():
-    """Convolution, batch norm with statistics of its own, pooling: 5 values of 3 x 4 x 4."""
+    """Convolution, batch norm with its own statistics, pooling: 5 values of 3 x 4 x 4."""
     torch.manual_seed(0)
     norm = nn.BatchNorm2d(6)
     nn.init.normal_(norm.running_mean)
@@ -173,7 +173,7 @@ def test_the_embedding_of_cac_is_its_logit_space():
     assert own_centres(build("movr"), "embedding") is None
     logits = space_function(model, "logits")(images(3))
     torch.testing.assert_close(logits, -torch.cdist(values, 10 * torch.eye(C)))
-    # also where the backward pass is a function of its own
+    # also with a custom backward function
     found = exact_squared_norm(space_function(model, "logits"), images(3)).value
     z = jacobians(space_function(model, "embedding"), images(3))
     directions = values[:, None] - 10 * torch.eye(C)

@@ -251,9 +251,9 @@ def test_outputs_inside_the_input_folder_are_no_input(export, images):
     ("argument", "message"),
     [
         ("missing.png", "does not exist"),
-        ("*.webp", "holds no image"),
-        ("empty", "holds no image"),
-        ("empty.txt", "names no image"),
+        ("*.webp", "has no images"),
+        ("empty", "has no images"),
+        ("empty.txt", "names no images"),
         ("wrong.txt", "line 2: image '.*nothing.png' does not exist"),
         ("data.csv", "neither an image"),
     ],

@@ -1,4 +1,4 @@
-"""An image file reaches the network as the image of the data set does that the config names."""
+"""An image file reaches the network like the same image in the config's data set."""
 
 import cv2
 import numpy as np

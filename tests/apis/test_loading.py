@@ -1,4 +1,4 @@
-"""One loaded model: what it says of its config, and what identifies it in records."""
+"""One loaded model: what it says about its config, and what identifies it in records."""
 
 import copy
 

@@ -1,6 +1,6 @@
 """What every open-set head of an image classifier must do.
 
-The test class of a head inherits :class:`ClsHeadContract` and gives ``make`` and
+The test class of a head inherits :class:`ClsHeadContract` and defines ``make`` and
 ``expected_loss``::
 
     class TestMyHead(ClsHeadContract):
@@ -43,7 +43,7 @@ def total(losses):
 class ClsHeadContract:
     """Tests of an open-set head, see the module."""
 
-    # Whether soft targets have a meaning for the method.
+    # Whether soft targets are meaningful for the method.
     takes_soft_targets = False
 
     def make(self, **cfg):
@@ -51,7 +51,7 @@ class ClsHeadContract:
         raise NotImplementedError
 
     def expected_loss(self, scores, labels):
-        """The loss of class scores ``(N, C)`` and labels, in other words."""
+        """The loss of class scores ``(N, C)`` and labels, computed independently."""
         raise NotImplementedError
 
     def build(self, seed=0, **cfg):
@@ -131,7 +131,7 @@ class ClsHeadContract:
     @pytest.mark.parametrize("label", [-1, CLASSES, 255])
     def test_unknown_images_never_reach_training(self, labels, label):
         labels[3] = label
-        with pytest.raises(InputError, match=f"3.png has label {label}, and .* are 0 to 3"):
+        with pytest.raises(InputError, match=f"3.png has label {label}, but .* are 0 to 3"):
             self.build().loss(feats(), labelled(labels))
 
     @pytest.mark.parametrize("labels_given", [[], [1, 2]])

@@ -1,4 +1,4 @@
-"""A small M2IOSR, whose parts can be computed by hand."""
+"""A small M2IOSR with parts that can be computed by hand."""
 
 import torch
 from mmengine.registry import init_default_scope

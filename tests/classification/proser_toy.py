@@ -1,4 +1,4 @@
-"""A small PROSER, whose logits can be computed by hand."""
+"""A small PROSER with logits that can be computed by hand."""
 
 import torch
 from mmengine.registry import init_default_scope
@@ -17,7 +17,7 @@ LABELS = torch.tensor([0, 1, 2, 3, 1, 0, 2, 2, 3, 1])
 
 @MMOSR_MODELS.register_module(name="TestLayeredBackbone", force=True)
 class LayeredBackbone(nn.Module):
-    """Layers without batch norm: what becomes of an image does not depend on the others."""
+    """Layers without batch norm: the result for an image does not depend on the others."""
 
     def __init__(self):
         super().__init__()

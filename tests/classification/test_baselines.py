@@ -38,7 +38,7 @@ CONFIGS = configs_of_the_page()
 
 @MMOSR_MODELS.register_module(name="TestEmbedding", force=True)
 class Embedding(nn.Module):
-    """A small network on the channels of the one pixel: the methods shape what it gives."""
+    """A small network on the channels of a single pixel: the methods shape its output."""
 
     def __init__(self):
         super().__init__()
@@ -64,7 +64,7 @@ def build(cfg, seed):
 
 
 def blobs(classes, seed):
-    """Images of one pixel: class k around ``4 e_k``; ``CLASSES`` has an axis of its own too."""
+    """Images of one pixel: class k around ``4 e_k``; ``CLASSES`` also has its own axis."""
     noise = torch.randn(len(classes), DIMS, generator=torch.Generator().manual_seed(seed))
     return (4 * torch.eye(DIMS)[classes] + 0.5 * noise)[..., None, None]
 
@@ -88,7 +88,7 @@ def train(model, seed):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_config_of_the_page_learns_and_detects(name, seed):
-    """Detects by its first score, which the page says is the one to rank by."""
+    """Detects with its first score, the one to rank by according to the page."""
     model = build(CONFIGS[name], seed)
     totals = train(model, seed)
     assert sum(totals[-10:]) < 0.5 * sum(totals[:10])
@@ -102,7 +102,7 @@ def test_a_config_of_the_page_learns_and_detects(name, seed):
     assert torch.equal(predicted[known], classes[known])
     assert samples[0].anomaly_scores.keys() == set(CONFIGS[name]["score"])
     values = [sample.anomaly_score.item() for sample in samples]
-    # N-SCE has 0.93 with seed 2, all else above 0.98; a wrong sign would be far below.
+    # N-SCE has 0.93 with seed 2, all others above 0.98; a wrong sign would be far below.
     assert roc_auc_score(~known, values) > 0.9
 
 

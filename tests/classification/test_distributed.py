@@ -1,4 +1,4 @@
-"""Two real processes train image models with mmengine's runner: they end with one model."""
+"""Two real processes train image models with mmengine's runner and end with the same model."""
 
 import os
 from functools import lru_cache
@@ -30,7 +30,7 @@ PROSER = dict(type="mmosr.PROSERClsHead", classifier=dict(num_placeholders=2))
 
 @DATASETS.register_module(name="TestRankImages", force=True)
 class RankImages(torch.utils.data.Dataset):
-    """Square images of noise on a colour for each class."""
+    """Square noise images on a colour per class."""
 
     def __len__(self):
         return COUNT
@@ -83,7 +83,7 @@ def make_config(method, folder, world_size):
             experiment_name=f"{method}_{world_size}",
             train_dataloader=dict(
                 loader,
-                batch_size=BATCH * (3 - world_size),  # the same images a step on one process
+                batch_size=BATCH * (3 - world_size),  # the same images per step on one process
                 sampler=dict(type="InfiniteSampler", shuffle=True),
             ),
             fit_dataloader=dict(loader, batch_size=3),
@@ -130,7 +130,7 @@ def own_of_a_rank(name):
 
 @pytest.fixture(scope="module")
 def trained(on_two_ranks, tmp_path_factory):
-    """Of a method: its folder and what both ranks give; each is trained once."""
+    """Per method: its folder and the results of both ranks; each is trained once."""
 
     @lru_cache
     def on_both(method):
@@ -160,7 +160,7 @@ def test_both_ranks_have_one_model(trained, method):
 
 @pytest.mark.parametrize("method", ["cac", "movr"])
 def test_one_process_with_all_images_trains_the_same(trained, tmp_path, method):
-    """Of the methods without random draws, and without pairs of images in a batch."""
+    """Methods without random draws and without pairs of images in a batch."""
     _, ((_, state, _), _) = trained(method)
     _, expected, _ = train(0, method, tmp_path, world_size=1)
     assert expected.keys() == state.keys()
@@ -169,7 +169,7 @@ def test_one_process_with_all_images_trains_the_same(trained, tmp_path, method):
 
 
 def test_counts_of_lgmm(trained):
-    """Every image of both ranks counts once; that both agree is tested above."""
+    """Every image of both ranks counts once; agreement of the ranks is tested above."""
     _, ((_, state, _), _) = trained("lgmm")
     seen = state["head.classifier.memory.class_counts"]
     assert seen.sum() == 2 * BATCH * STEPS and (seen > 0).all()
@@ -178,7 +178,7 @@ def test_counts_of_lgmm(trained):
 
 
 def test_anchors_of_cac(trained):
-    """Those of the hook on two ranks are those of one process on the union of the images."""
+    """The hook's statistics on two ranks equal those of one process on the union of the images."""
     folder, ((_, state, _), _) = trained("cac")
     init_default_scope("mmpretrain")
     config = make_config("cac", folder, 1)

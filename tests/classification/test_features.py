@@ -1,4 +1,4 @@
-"""One feature vector an image from backbones of every layout, or one line that says what to set."""
+"""One feature vector per image from backbones of every layout, or one line saying what to set."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def loss_of(model, size=32):
 
 
 class TestThreeDimensions:
-    """Advice that gives a vector of the network's own width when it is followed."""
+    """Advice that, if followed, leads to a vector of the network's own width."""
 
     def test_tokens(self):
         raw = dict(TRANSFORMER, out_type="raw")
@@ -61,13 +61,15 @@ class TestThreeDimensions:
 
 class TestClassScoresOfTheBackbone:
     def test_inception(self):
-        message = "backbone InceptionV3 ends in class scores of its own, .*use another backbone"
+        message = "backbone InceptionV3 ends in its own class scores, .*use another backbone"
         with pytest.raises(InputError, match=message):
             model(dict(type="InceptionV3", num_classes=10), 10)
 
     @pytest.mark.parametrize("kind", [dict(type="VGG", depth=11), dict(type="LeNet5")])
     def test_classes_that_can_be_left_out(self, kind):
-        with pytest.raises(InputError, match=r"ends in class .*: set backbone.num_classes=-1$"):
+        with pytest.raises(
+            InputError, match=r"ends in its own class .*: set backbone.num_classes=-1$"
+        ):
             model(dict(kind, num_classes=10), 10)
         model(kind, 512, POOL)
 
@@ -116,6 +118,6 @@ class TestSeveralVectors:
     )
     def test_a_choice_without_several(self, last):
         with pytest.raises(
-            InputError, match="branch is 0, and the backbone gives one .*remove head"
+            InputError, match="branch is 0, but the backbone gives one .*remove head"
         ):
             feature_vectors([last], D, 0, "Head")

@@ -25,7 +25,7 @@ CAC, PLAIN = dict(type="mmosr.CACClsHead"), dict(type="LinearClsHead")
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """A folder for each class with a few tiny images, whose colour depends on the class."""
+    """A folder per class with a few tiny images, coloured by class."""
     root = tmp_path_factory.mktemp("classes")
     generator = np.random.default_rng(0)
     for split in ("train", "val"):
@@ -200,7 +200,7 @@ class TestWhichImagesCount:
 
 
 def test_padding_is_mirrored_with_the_image_in_place(folder):
-    """What the preprocessor pads lies behind the mirrored image, as behind any image."""
+    """The preprocessor pads after the mirrored image, as after any image."""
     padding = dict(pad_size_divisor=16, pad_value=50)
     model = build("cac", data_preprocessor=padding)
     seen = []

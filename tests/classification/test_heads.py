@@ -1,4 +1,4 @@
-"""Heads of image classifiers: the contract for each, and what sets them apart."""
+"""Heads of image classifiers: the contract for each, and their differences."""
 
 import copy
 import math
@@ -40,7 +40,7 @@ class TestLGMMClsHead(ClsHeadContract):
         return F.cross_entropy(scores, labels)
 
     def test_gradients_are_separate(self):
-        """theta learns from L_G alone, the encoder from L_D alone: exactly zero otherwise."""
+        """theta learns only from L_G, the encoder only from L_D: exactly zero otherwise."""
         head = self.build().train()
         inputs = feats()
         inputs[1].requires_grad_()
@@ -60,7 +60,7 @@ class TestLGMMClsHead(ClsHeadContract):
 
 class TestCACClsHead(ClsHeadContract):
     def make(self, **cfg):
-        # The other anchors would have to be fitted first.
+        # The other anchors would need fitting first.
         return CACClsHead(classifier=dict(test_anchors="fixed", magnitude=2.0), **cfg)
 
     def expected_loss(self, scores, labels):
@@ -149,7 +149,7 @@ class TestDOCHead(ClsHeadContract):
 
 @pytest.mark.usefixtures("mmpretrain_scope")
 class TestMethodClsHead:
-    """The loss of a method comes with its head, and no other one gets in unseen."""
+    """The loss of a method comes with its head, and no other is accepted silently."""
 
     @pytest.mark.parametrize(
         ("head", "loss"),

@@ -80,7 +80,7 @@ class TestFirstPhase:
         model = build()
         wrapper = build_optim_wrapper(model, dict(optimizer=SGD))
         before = copy.deepcopy(model.state_dict())
-        with pytest.raises(InputError, match=f"2.png has label {label}, and .* are 0 to 3"):
+        with pytest.raises(InputError, match=f"2.png has label {label}, but .* are 0 to 3"):
             model.train_step(batch(labels=torch.tensor([0, 1, label, 2, 3, 0])), wrapper)
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 

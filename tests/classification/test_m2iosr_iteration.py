@@ -1,4 +1,4 @@
-"""M2IOSR: what each of the two updates of an iteration moves."""
+"""M2IOSR: what each of the two updates of an iteration changes."""
 
 import copy
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("mmpretrain_scope")
 
 @DATASETS.register_module(name="TestLabelledImages", force=True)
 class LabelledImages(torch.utils.data.Dataset):
-    """Images of noise on a colour for each class."""
+    """Noise images on a colour per class."""
 
     def __len__(self):
         return 12

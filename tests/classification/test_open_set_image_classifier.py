@@ -46,7 +46,7 @@ def plain(request):
 
 
 class TestPlainHeads:
-    """Post-hoc scores of mmpretrain's own heads, from logits and features caught as they pass."""
+    """Post-hoc scores of mmpretrain's own heads, from logits and features caught by hooks."""
 
     def test_scores_of_logits(self, plain):
         head, layout = plain
@@ -207,7 +207,7 @@ class TestUse:
         before = predict(build(score=["energy", "msp"]), images())
         assert "pred_open_set" not in before[0]
         values = scores_of(before, "energy")
-        # At the value of an image: the score must lie above, not at, the threshold.
+        # Equal to the score of an image: it must be above, not at, the threshold.
         threshold = values.sort().values[2].item()
         samples = predict(build(score=["energy", "msp"], reject_threshold=threshold), images())
         for sample, twin, value in zip(samples, before, values, strict=True):

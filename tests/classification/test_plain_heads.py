@@ -1,4 +1,4 @@
-"""Logits, and the layer that gives them, of mmpretrain's own models."""
+"""Logits, and the layer that computes them, of mmpretrain's own models."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""PROSER: losses against plain loops, and features that are mixed where and with whom they must."""
+"""PROSER: losses against plain loops, and features mixed in the right place and pairs."""
 
 import copy
 import math
@@ -69,7 +69,7 @@ class TestLoss:
         assert len(mixed) < len(permutation) or count == 3  # with a pair of one class
 
     def test_what_the_backbone_computes(self, monkeypatch):
-        """One forward pass of the batch, mixed behind the layer and nowhere before."""
+        """One forward pass of the batch, mixed after the layer and nowhere before."""
         model, inputs = build(), images(10)
         seen = []
         for layer in (model.backbone.first, *model.backbone.stages):
@@ -87,7 +87,7 @@ class TestLoss:
             torch.testing.assert_close(passed[5 + index], expected, rtol=1e-3, atol=1e-3)
 
     def test_gradients_of_the_images(self):
-        """Each half enters its own losses alone, and a pair of one class none."""
+        """Each half only enters its own losses, and a pair of one class enters none."""
         model, inputs = build(), images(10).requires_grad_()
         found = losses_of(model, inputs)
         mixed = found.pop("loss_mixed")
@@ -153,5 +153,5 @@ class TestLoss:
     def test_unknown_images_never_reach_training(self, place):
         labels = LABELS.clone()
         labels[place] = -1
-        with pytest.raises(InputError, match=f"{place}.png has label -1, and .* are 0 to 3"):
+        with pytest.raises(InputError, match=f"{place}.png has label -1, but .* are 0 to 3"):
             losses_of(build(), images(10), labels)

@@ -159,7 +159,7 @@ class TestBadConfigs:
             losses_of(model, images(10))
 
     def test_a_layer_that_gives_two_tensors(self):
-        with pytest.raises(InputError, match=f"'twins' does not give one tensor.*{self.LAYERS}"):
+        with pytest.raises(InputError, match=f"'twins' does not return one tensor.*{self.LAYERS}"):
             losses_of(build(mix_at="twins"), images(10))
 
     @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ class TestBadConfigs:
     )
     def test_a_head_without_placeholders(self, head):
         name = head["type"].rpartition(".")[2]
-        with pytest.raises(InputError, match=f"and {name} has none: use mmosr.PROSERClsHead"):
+        with pytest.raises(InputError, match=f"but {name} has none: use mmosr.PROSERClsHead"):
             build(head)
 
     def test_mixing_augmentations(self):

@@ -1,4 +1,4 @@
-"""The configs for the published CAC weights: what they build, and what their pipeline feeds."""
+"""The configs for the published CAC weights: what they build, and their network input."""
 
 import cv2
 import pytest
@@ -55,7 +55,7 @@ def build(cfg):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Three photographs a class and part, in the layout of the data set."""
+    """Three photographs per class and part, in the layout of the data set."""
     root = tmp_path_factory.mktemp("cifar10_jpeg")
     pictures = iter(crops(60))
     for part in ("train", "test"):
@@ -113,7 +113,7 @@ def test_twins_differ_in_the_head_alone(trial):
 
 @pytest.mark.parametrize(("method", "trial"), [("cac", 3), ("softmax", 1)])
 def test_logits_through_the_whole_pipeline(method, trial, folder, tmp_path):
-    """From the image file on, against the release's own steps in plain PyTorch."""
+    """From the image file onwards, against the release's own steps in plain PyTorch."""
     content = release(method == "cac")
     source = save(content, tmp_path / f"CIFAR10_{trial}_CACclassifier.pth")
     write_release(read_release(source), tmp_path / "ours.pth")

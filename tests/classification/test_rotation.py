@@ -50,7 +50,7 @@ def test_losses_of_a_model(head, weight, copies):
     torch.testing.assert_close(losses["loss_rotation"], expected)
     right = 100 * (logits.argmax(1) == turns).float().mean()
     torch.testing.assert_close(losses["accuracy_rotation"], right)
-    # The loss on the classes is that of the images as they are.
+    # The loss on the classes is that of the unrotated images.
     alone = model.head.loss(model.backbone(inputs), samples)
     assert losses.keys() == {"loss_rotation", "accuracy_rotation", *alone}
     torch.testing.assert_close(losses["loss"], alone["loss"])

@@ -65,7 +65,7 @@ HEADS = dict(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Configs, and a folder of images for each class, whose brightness depends on the class."""
+    """Configs, and a folder of images per class, with brightness by class."""
     root = tmp_path_factory.mktemp("tools")
     generator = np.random.default_rng(0)
     for split in ("train", "val"):
@@ -143,7 +143,7 @@ def test_train_and_test(folder, tmp_path, call, name):
         )
     right = np.mean([s.pred_label.item() == y for s, y in zip(samples, labels, strict=True)])
     assert found["accuracy/top1"] == pytest.approx(100 * right, abs=1e-3)
-    assert right > 0.5  # brightness is easily learnt
+    assert right > 0.5  # brightness is easy to learn
     for score in scores:
         values = np.array([sample.anomaly_scores[score].item() for sample in samples], np.float32)
         threshold = rejection_threshold(values, 0.1)
@@ -177,4 +177,4 @@ def test_any_checkpoint_of_the_host(folder, tmp_path, call):
     assert "sml/AUROC" not in figures(tmp_path / "test")
     # Runs of one process that start in the same second share a log.
     logs = "".join(path.read_text() for path in tmp_path.rglob("*.log"))
-    assert "The evaluator gives no figures of the anomaly scores" in logs
+    assert "The evaluator computes no figures of the anomaly scores" in logs

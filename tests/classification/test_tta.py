@@ -130,4 +130,4 @@ def test_views_of_the_config(table, capsys):
         if one["truth"] != "-1":
             assert float(one["energy"]) == pytest.approx(float(other["energy"]), rel=1e-5)
     assert table("views.py", "--tta") == 1
-    assert "and these differ" in capsys.readouterr().err.splitlines()[-1]
+    assert "but they differ" in capsys.readouterr().err.splitlines()[-1]

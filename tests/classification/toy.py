@@ -1,4 +1,4 @@
-"""Small image classifiers whose scores can be computed by hand."""
+"""Small image classifiers with scores that can be computed by hand."""
 
 import torch
 from mmengine.registry import init_default_scope

@@ -1,4 +1,4 @@
-"""The warning of --amp where it makes training slower."""
+"""The warning of --amp if it makes training slower."""
 
 import math
 
@@ -11,7 +11,7 @@ from mmosr.config import machine
 
 @pytest.fixture
 def said(monkeypatch):
-    """Function from what is measured, and whether there is a GPU, to what ``--amp`` warns of."""
+    """Function from the measured slowdown, and whether there is a GPU, to the warning."""
 
     def run(slowdown, gpu=False):
         lines = []

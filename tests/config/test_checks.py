@@ -1,4 +1,4 @@
-"""Missing data, test data among training data however they are wrapped, endless training."""
+"""Missing data, test data in training however it is wrapped, endless training."""
 
 import re
 
@@ -79,7 +79,7 @@ def test_the_union_with_unknown_images(known, wrap, place):
 
 @pytest.mark.parametrize("kind", ["mmosr.UnknownImages", "mmosr.NoiseImages", "NoiseImages"])
 def test_unknown_images(kind):
-    with pytest.raises(InputError, match=f"datasets.1 is {kind}, which only a test may show"):
+    with pytest.raises(InputError, match=f"datasets.1 is {kind}, which only a test may use"):
         check(concat(data("train"), dict(type=kind)))
 
 
@@ -104,7 +104,7 @@ def test_threshold_data():
 
 
 class TestFolders:
-    """The roles are right, and training reads what the test reads."""
+    """The roles are right, but training reads what the test reads."""
 
     def folder(self, role, prefix, root="data/cifar", **more):
         return dict(type=OPEN_SET, data_root=root, role=role, data_prefix=prefix, **more)
@@ -189,7 +189,7 @@ def check_loop(sampler, loop, **more):
 @pytest.mark.parametrize("sampler", INFINITE)
 def test_epochs_without_an_end(sampler, loop, scope):
     name = "InfiniteSampler" if sampler == "InfiniteSampler" else "SeededInfiniteSampler"
-    message = f"^train_dataloader.sampler {name} never ends, and train_cfg counts epochs: .*Default"
+    message = f"^train_dataloader.sampler {name} never ends, but train_cfg counts epochs: .*Default"
     with pytest.raises(InputError, match=message):
         check_loop(sampler, loop, **scope)
 

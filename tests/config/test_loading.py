@@ -122,7 +122,7 @@ PREPROCESSOR = "data_preprocessor = dict(mean=[1.0, 2.0, 3.0], std=[4.0] * 3, to
 
 
 class TestDataPreprocessor:
-    """The one at the top is the model's, as mmengine and mmpretrain have it."""
+    """The top-level one becomes the model's, as in mmengine and mmpretrain."""
 
     def test_of_the_top(self, config):
         cfg = load_config(config(PREPROCESSOR), {"data_preprocessor.to_rgb": False})

@@ -1,4 +1,4 @@
-"""What only works on a GPU, where there is none."""
+"""What only works on a GPU, without a GPU."""
 
 import pytest
 import torch

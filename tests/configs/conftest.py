@@ -18,7 +18,7 @@ def scenes(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
-    """A folder with ``data/``, from where the shipped files can be used as they are."""
+    """A folder with ``data/`` where the shipped files can be used unchanged."""
     root = tmp_path_factory.mktemp("home")
     write_all(root)
     return root
@@ -32,7 +32,7 @@ def there(home, monkeypatch):
 
 @pytest.fixture
 def call(capsys):
-    """Run a tool in this process: ``call('train', *arguments)``; it must end well."""
+    """Run a tool in this process: ``call('train', *arguments)``; it must succeed."""
 
     def run(name, *arguments):
         capsys.readouterr()

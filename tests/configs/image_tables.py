@@ -1,4 +1,4 @@
-"""What the image configs are to hold: methods, schedules and optimisers of the papers."""
+"""What the image configs must contain: methods, schedules and optimisers of the papers."""
 
 POST_HOC = ("msp", "max_logit", "entropy", "energy")
 # Type of the head and scores of each method.
@@ -40,8 +40,8 @@ EXPECTED = {
 }
 NAMES = [f"{method}_{rest}.py" for rest, methods in EXPECTED.items() for method in methods.split()]
 CLASSES = {"cifar10-6-4": 6, "cifar10-4-2": 4, "cifar10": 10, "cifar100": 100, "imagenet1k": 1000}
-# Rate, weight decay, iterations, validation interval, and where the rate falls or where its descent
-# begins and ends.
+# Rate, weight decay, iterations, validation interval, and where the rate drops or where its decay
+# starts and ends.
 WEAK = (0.1, 1e-3, 20000, 2000, [0, 20000])
 LONG = (0.1, 1e-3, 100000, 10000, [0, 100000])
 SHORT = (0.05, 1e-3, 600, 600, [100, 600])

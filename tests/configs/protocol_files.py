@@ -1,7 +1,7 @@
-"""Small files of every image data set, in its real layout; each picture says where it is from.
+"""Small files of every image data set, in its real layout; each picture encodes its origin.
 
-A picture has one colour, which resizes, crops and flips leave as it is: it encodes the data set,
-the class and the number of the picture. Reversed channels give another picture, or none.
+A picture has one colour, which resizes, crops and flips do not change: it encodes the data set, the
+class and the number of the picture. Reversed channels give another picture, or none.
 """
 
 import pickle
@@ -159,7 +159,7 @@ def write_omniglot(root):
 
 
 def go_home(root, patch):
-    """Use the shipped files with the data of ``root``, whose hosts expect the published files."""
+    """Use the shipped files with the data in ``root``; hosts expect the published files."""
     init_default_scope("mmpretrain")
     patch.chdir(root)
     patch.setattr(CIFAR10, "train_list", [["data_batch_1", None]])

@@ -1,4 +1,4 @@
-"""What data loaders show, read back from the pixels that the network gets."""
+"""What data loaders load, read back from the pixels that the network gets."""
 
 import torch
 from mmpretrain.registry import DATASETS, MODELS

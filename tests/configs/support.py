@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(path.name for path in ROOT.glob("*.py"))
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 IMAGE_NETWORKS = ("osrcinet", "wrn16-4", "vgg13", *RESNETS, "swin-s", "swin-b")
-# They have tests of their own, in test_image_configs.py and tests/classification.
+# They have their own tests, in test_image_configs.py and tests/classification.
 IMAGE_CONFIGS = [name for name in LEAVES if name.split("_")[1] in IMAGE_NETWORKS]
 CONFIGS = [name for name in LEAVES if name not in IMAGE_CONFIGS]
 METHODS = ("softmax", "lgmm", "cac", "movr")
@@ -24,7 +24,7 @@ FILLERS = ("kaiming_uniform_", "kaiming_normal_", "uniform_", "normal_", "trunc_
 
 
 def build(name, scope="mmseg"):
-    """A config and its model, whose large weights are left as they lie in memory, to save time."""
+    """A config and its model with large weights left uninitialised, to save time."""
     init_default_scope(scope)
     cfg = Config.fromfile(ROOT / name) if scope == "mmseg" else load_config(ROOT / name)
     with pytest.MonkeyPatch.context() as patch:

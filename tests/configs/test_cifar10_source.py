@@ -1,4 +1,4 @@
-"""One line chooses the official download of CIFAR-10, for every shipped config that shows it."""
+"""One line selects the official download of CIFAR-10, for every shipped config that uses it."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PROTOCOLS = "_base_/protocols"
 METHOD = "softmax_vgg13_cifar10-6-4_short.py"
 SHIPPED = [*LEAVES, *sorted(f"{PROTOCOLS}/{path.name}" for path in ROOT.glob(f"{PROTOCOLS}/*.py"))]
 WITH_CIFAR10 = [name for name in SHIPPED if re.search(r"cifar10(?!0)|cifar\+|animals", name)]
-# The colour tells which picture it is. All other steps leave the centre as it is.
+# The colour identifies the picture. All other steps leave the centre unchanged.
 RECOLOURS = "ColorJitter"
 
 
@@ -39,7 +39,7 @@ def switched(tmp_path_factory):
 
 
 def read(name, configs):
-    """A config; a file of data alone with a method, as the tool gives it one."""
+    """A config; a file with only data is combined with a method, as the tool does."""
     if name in LEAVES:
         return load_config(configs / name)
     protocol = load_image_protocol(name.removeprefix(f"{PROTOCOLS}/").removesuffix(".py"))
@@ -75,7 +75,7 @@ def show(dataset, cfg):
 
 @pytest.mark.parametrize("name", WITH_CIFAR10)
 def test_the_same_images_from_the_official_download(name, switched):
-    """The images at the network, their labels and classes; but which are of the validation."""
+    """The images at the network, their labels and classes, except which are for validation."""
     ours, theirs = read(name, ROOT), read(name, switched)
     loaders = datasets(theirs)
     assert loaders.keys() == datasets(ours).keys() and "test_dataloader" in loaders

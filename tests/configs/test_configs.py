@@ -100,7 +100,7 @@ class TestEveryConfig:
         fine_tuned = network == "segformer" and "Pretrained" in str(cfg.model.backbone.init_cfg)
         for group in wrapper.optimizer.param_groups:
             for name in (expected[id(p)] for p in group["params"]):
-                if "mixture." in name:  # L-GMM's theta has an optimiser of its own
+                if "mixture." in name:  # L-GMM's theta has its own optimiser
                     assert group["lr"] == 1e-3 and group["betas"] == (0.9, 0.99)
                     assert group["weight_decay"] == 0 and len(group["params"]) == len(theta)
                     continue
@@ -139,7 +139,7 @@ class TestEveryConfig:
 
 LOSS = "model.decode_head.loss_decode."
 CLASSIFIER = "model.decode_head.classifier."
-ALLOWED = {  # exact keys, and beginnings of keys
+ALLOWED = {  # exact keys, and prefixes of keys
     "lgmm": ({"optim_wrapper.constructor"}, (CLASSIFIER, "borders", "custom_hooks.1.type")),
     "lgmm-outliers": (
         {"optim_wrapper.constructor"},

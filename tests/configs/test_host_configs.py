@@ -70,7 +70,7 @@ OPTIONS = [
 
 @pytest.fixture(scope="session")
 def ade20k(tmp_path_factory):
-    """Two images a split in the layout of ADE20K; those of the test hold 254 as well."""
+    """Two images per split in the layout of ADE20K; those of the test also contain 254."""
     root, generator = tmp_path_factory.mktemp("ade"), np.random.default_rng(0)
     for split in ("training", "validation", "testing"):
         for name in ("a", "b"):

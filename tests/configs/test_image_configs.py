@@ -1,4 +1,4 @@
-"""The image configs build, fit their data and schedule, and differ in their method alone."""
+"""The image configs build, fit their data and schedule, and differ only in their method."""
 
 import mmpretrain.datasets
 import pytest
@@ -98,7 +98,7 @@ class TestEveryConfig:
         assert sorted(seen) == sorted(id(p) for p in model.parameters() if p.requires_grad)
         rate, decay, *_ = schedule(name)
         theta = set()
-        if parts(name)[0] == "lgmm":  # Adam of its own
+        if parts(name)[0] == "lgmm":  # its own Adam
             theta = {id(p) for p in model.head.classifier.mixture.parameters()}
         rates = {id(p): rate for p in model.parameters()}
         if parts(name)[0] == "m2iosr":  # as fast as without the weight of their loss
@@ -136,7 +136,7 @@ class TestEveryConfig:
 
 @pytest.mark.parametrize("trial", range(5))
 def test_every_trial_of_the_protocol(trial):
-    """Of CIFAR-10 6/4; all methods have the same data, see below."""
+    """For CIFAR-10 6/4; all methods have the same data, see below."""
     init_default_scope("mmpretrain")
     cfg = Config.fromfile(ROOT / "softmax_osrcinet_cifar10-6-4.py")
     cfg = trial_config(cfg, load_image_protocol("cifar10_6-4"), trial)
@@ -148,7 +148,7 @@ def test_every_trial_of_the_protocol(trial):
 
 
 def test_settings_are_chosen_on_known_classes_of_the_protocol():
-    """No image of cifar10_4-2 is one of a class that is unknown in trial 0, nor a test image."""
+    """No image of cifar10_4-2 is from an unknown class of trial 0 or a test image."""
     init_default_scope("mmpretrain")
     known = set(load_split("protocol_a/cifar10", 0).known)
     names = mmpretrain.datasets.CIFAR10.METAINFO["classes"]
@@ -164,7 +164,7 @@ def test_settings_are_chosen_on_known_classes_of_the_protocol():
     assert cfg.train_dataloader.dataset.val_fraction == data.known.val_fraction == 0.1
 
 
-# Of ten classes where not said otherwise; for ImageNet as torchvision and the Swin paper count.
+# For ten classes unless stated otherwise; for ImageNet as torchvision and the Swin paper count.
 @pytest.mark.parametrize(
     ("name", "count"),
     [
@@ -240,7 +240,7 @@ def test_longer_training_changes_nothing_else(network):
 
 
 def test_proser_mixes_in_the_middle():
-    """Behind the second of three blocks of convolutions, before the last group as its authors."""
+    """After the second of three blocks of convolutions, before the last group like its authors."""
     model = build("proser_osrcinet_cifar10-6-4.py", "mmpretrain")[1]
     assert model.mix_at == "layers.5" and len(model.backbone.layers) == 9
 

@@ -44,7 +44,7 @@ def test_a_step_reaches_every_parameter(pair):
 
 @pytest.mark.parametrize("pair", [pair for pair in ONE_OF_EACH if pair[1] in TOO_LARGE])
 def test_the_head_of_a_large_network(pair):
-    """Its features are replaced by random ones, as many as the backbone gives (see above)."""
+    """Its features are replaced by as many random ones (see above)."""
     torch.manual_seed(0)
     init_default_scope("mmpretrain")
     config = load_config(ROOT / ONE_OF_EACH[pair]).model.head
@@ -99,7 +99,7 @@ def test_flip_and_translation(name):
 
 
 def test_augmentation_of_the_cac_release():
-    """Crops of 80 to 100 % of the area, flips, and rotations by up to 10 degrees either way."""
+    """Crops of 80 to 100 % of the area, flips, and rotations of up to 10 degrees either way."""
     crop, flip, turn = augmentation("cac_osrcinet_cifar10-6-4_175e.py").transforms
     assert (crop.crop_ratio_range, crop.scale, flip.prob) == ((0.8, 1.0), (32, 32), 0.5)
     np.random.seed(0)

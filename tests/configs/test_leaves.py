@@ -13,7 +13,7 @@ from .support import LEAVES, ROOT, leaves
 
 MAX_LINES = 15  # of code, bases included
 MAX_REPEATED = 120  # characters of a statement or body that other configs have as well
-OVERLAYS = {"method", "schedule", "post_hoc", "open_set_test"}  # keys that a config takes out
+OVERLAYS = {"method", "schedule", "post_hoc", "open_set_test"}  # keys that a config removes
 README = (ROOT.parent / "README.md").read_text()
 EXAMPLES = [
     text for text in re.findall(r"```python\n(.+?)```", README, re.S) if "model = d" in text
@@ -49,7 +49,7 @@ def test_nothing_is_left_of_what_was_put_on_top(name):
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_example_of_the_readme(number, tmp_path):
-    """Whole files as they are; what is to go behind another head, on a base with that head."""
+    """Whole files unchanged; those for another head, on a base with that head."""
     text = EXAMPLES[number]
     if "_base_" not in text:
         text = f'_base_ = "{ROOT}/_base_/models/upernet_swin-t.py"\n{text}'

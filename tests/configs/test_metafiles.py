@@ -1,4 +1,4 @@
-"""The metafiles list every config, and no figure that the documentation does not have."""
+"""The metafiles list every config, and only figures from the documentation."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_collection(method):
 
 
 def test_every_config_is_listed_once_with_its_method():
-    """That each of them loads, other tests say."""
+    """Other tests check that each of them loads."""
     listed = [model["Name"] for file in METAFILES.values() for model in file["Models"]]
     assert sorted(f"{name}.py" for name in listed) == LEAVES
     for name, (method, model) in MODELS.items():
@@ -77,7 +77,7 @@ def lines_of(page):
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_every_figure_is_in_the_documentation(name):
-    """Those of one score stand in one line, in the same order."""
+    """Those of one score are in one line, in the same order."""
     model = MODELS[name][1]
     lines = lines_of(model["Metadata"]["Documentation"])
     for measure, values in figures(model).items():

@@ -1,4 +1,4 @@
-"""The settings of the papers, and of the benchmarks, are those of the configs."""
+"""The configs have the settings of the papers and of the benchmarks."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The data file of every image protocol: what it shows, and what never reaches training."""
+"""The data file of every image protocol: what it loads, and what never reaches training."""
 
 import functools
 
@@ -162,7 +162,7 @@ class TestWhatIsShown:
 
 
 class TestOthers:
-    """Unknown images without a colour of their own."""
+    """Unknown images without their own colour."""
 
     def unknown(self, name):
         cfg, _ = protocol_config(name)
@@ -224,7 +224,7 @@ def test_statistics_and_loaders(name):
     ],
 )
 def test_batches_of_training(name):
-    """Two batches of the real loader: augmented, labelled anew, known images alone."""
+    """Two batches of the real loader: augmented, relabelled, only known images."""
     cfg, _ = protocol_config(name)
     loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
     batches = iter(Runner.build_dataloader(loader, seed=5))
@@ -242,7 +242,7 @@ def test_batches_of_training(name):
             key = identity(image[:, centre, centre])
             seen.add(key)
             assert labels[key] == label
-    # An epoch is over before an image comes again.
+    # An epoch ends before an image is repeated.
     assert len(items) == 128 and len(seen) == min(2 * len(known), 256)
 
 

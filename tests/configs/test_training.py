@@ -20,7 +20,7 @@ DEMOS = [name for name in CONFIGS if "_demo" in name]
 
 
 def one_step(cfg, batch):
-    """The model of a config after one step, in which nearly every parameter moved, and its log."""
+    """The model of a config after one step, where nearly every parameter changed, and its log."""
     torch.manual_seed(0)
     cfg.model.data_preprocessor.size = (32, 64)
     model = MODELS.build(cfg.model).train()
@@ -57,7 +57,7 @@ def test_demo_config_reads_the_embedded_scenes_and_trains(demo_scenes, name):
 
 
 def test_cac_saves_reestimated_anchors(call, metrics, scenes, tmp_path):
-    """Training with the config as it is ends with a checkpoint that can be tested."""
+    """Training with the unchanged config ends with a checkpoint that can be tested."""
     options = [
         *(f"{split}_dataloader.dataset.data_root={scenes}" for split in ("train", "val", "test")),
         *(f"{split}_dataloader.num_workers=0" for split in ("train", "val", "test")),
@@ -129,7 +129,7 @@ def of_label(scores, labels):
 
 
 def tuplet(scores, labels):
-    """log(1 + sum_{j != y} exp(d_y - d_j)) as it stands in eq. 2, with d = -scores."""
+    """log(1 + sum_{j != y} exp(d_y - d_j)) as in eq. 2, with d = -scores."""
     gaps = torch.exp(scores - of_label(scores, labels)[:, None])
     return torch.log(gaps.sum(1))  # the gap of the label itself is the 1
 

@@ -120,7 +120,7 @@ def test_tool(call, metrics, scenes, tmp_path, name, scores):
         views = np.concatenate(maps[score], axis=1)
         mean = views.mean(axis=0)
         auroc, ap = figures[f"{score}/AUROC"], figures[f"{score}/AP"]
-        # Scores of random weights lie so close that float32 and the batch change their order.
+        # Scores of random weights are so close that float32 and the batch change their order.
         assert auroc == pytest.approx(100 * roc_auc_score(unknown, mean), abs=0.2)
         assert ap == pytest.approx(100 * average_precision_score(unknown, mean), abs=0.2)
         one_view = [100 * roc_auc_score(unknown, view) for view in views]

@@ -1,4 +1,4 @@
-"""Attempts to show unknown images to training, each refused in one line before it begins."""
+"""Attempts to use unknown images in training, each rejected in one line before it starts."""
 
 import re
 import runpy
@@ -76,7 +76,7 @@ ATTEMPTS = {
     "other known classes than in the test": (
         "ood_cifar10_isun",
         {f"{TRAIN}.unknown_classes": ["cat"]},
-        "the val data have the classes .*'cat'.*, and training",
+        "the val data have the classes .*'cat'.*, but training",
     ),
     "training that calls itself a test": (
         "cifar+10",
@@ -86,7 +86,7 @@ ATTEMPTS = {
     "the test files of the host": (
         "svhn_6-4",
         {f"{TRAIN}.split": "test"},
-        "split='test' are test images: role='train' never shows them",
+        "split='test' contains test images: role='train' never uses them",
     ),
     "classes that are told to be known": (
         "cifar+50",
@@ -115,7 +115,7 @@ def train_with(data, monkeypatch, tmp_path):
 
 
 class TestAttempts:
-    """Each of these would show unknown images to training, and is refused in one line."""
+    """Each of these would use unknown images in training, and is rejected in one line."""
 
     def refused(self, monkeypatch, tmp_path, name, message, data=None, options=None):
         def launch(*_):
@@ -188,7 +188,7 @@ train_dataloader = dict(dataset=dict(_delete_=True, **{dataset}))
 
     @pytest.mark.parametrize("name", ["ood_cifar10_isun", "cifar10_6-4", "cifar+10"])
     def test_the_test_as_training_data(self, name, monkeypatch, tmp_path):
-        """``tools/train.py`` knows no protocol, and refuses it all the same."""
+        """``tools/train.py`` knows no protocols, but rejects it all the same."""
         path = tmp_path / "data.py"
         path.write_text(f"""
 _base_ = "{FILES}/{name}.py"

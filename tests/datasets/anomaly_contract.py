@@ -1,4 +1,4 @@
-"""What every benchmark must do whose labels only say known, unknown or ignored."""
+"""What every benchmark with only the labels known, unknown and ignored must do."""
 
 import re
 
@@ -30,19 +30,19 @@ def write_picture(path, index, size=SIZE):
 
 @pytest.mark.usefixtures("mmseg_scope")
 class AnomalyContract:
-    """Tests of a benchmark; its test class inherits them and gives five attributes.
+    """Tests of a benchmark; its test class inherits them and sets five attributes.
 
-    A fixture writes three small scenes in the very layout of the benchmark.
+    A fixture writes three small scenes in the exact layout of the benchmark.
     """
 
     type: str  # 'mmosr.Name'
     layout: str  # name of the layout that is written
     image: str  # path of an image below the root, with {name} and {suffix}
     label: str  # path of a label file below the root, with {name}
-    values: dict[int, int]  # what a label file may hold, and the label it becomes
+    values: dict[int, int]  # allowed values in a label file, and their labels
     suffix = ".png"  # of the images
     options: dict = {}  # further arguments of the data set
-    wrong = (77, 254)  # values that no label file may hold
+    wrong = (77, 254)  # values that are not allowed in label files
 
     @pytest.fixture
     def root(self, tmp_path):
@@ -71,7 +71,7 @@ class AnomalyContract:
     def build(self, root, **kwargs):
         """The data set with a pipeline that only loads."""
         cfg = dict(type=self.type, data_root=str(root), pipeline=LOAD, test_mode=True)
-        cfg["serialize_data"] = False  # collects garbage, which takes long
+        cfg["serialize_data"] = False  # collects garbage, which is slow
         return DATASETS.build({**cfg, **self.options, **kwargs})
 
     def raw_label(self, index):
@@ -186,7 +186,7 @@ class AnomalyContract:
     def test_no_labels(self, root):
         for name in NAMES:
             self.label_path(root, name).unlink()
-        self.fails(root, f"'{root}' holds no label file .*missing or withheld, and none are made")
+        self.fails(root, f"'{root}' has no label files .*missing or withheld, and none are made")
 
     def test_missing_folder(self, root):
         self.fails(root / "nowhere", "folder '.*nowhere' does not exist: set data_root")

@@ -28,7 +28,7 @@ def shown(dataset):
 
 
 def everything(part, labels):
-    """What a data set of these labels by class has to show."""
+    """What a data set with these labels per class must contain."""
     part_id = ("train", "test").index(part)
     return {(c, n, part_id): label for c, label in labels.items() for n in range(COUNTS[part])}
 

@@ -39,9 +39,9 @@ def labels_of(sample):
 
 @pytest.mark.usefixtures("mmseg_scope")
 class DatasetContract:
-    """Tests of a data set; a data set's test class inherits them and gives four attributes.
+    """Tests of a data set; a data set's test class inherits them and sets four attributes.
 
-    A fixture writes two small scenes in the very layout of the data set.
+    A fixture writes two small scenes in the exact layout of the data set.
     """
 
     type: str  # 'mmosr.Name'
@@ -184,7 +184,7 @@ class DatasetContract:
         np.testing.assert_array_equal(labels_of(copy[0]), labels_of(dataset[0]))
 
     def test_values_of_the_files(self, root):
-        """Each value that a file can hold, with the label it gets."""
+        """Each possible value in a file, with its label."""
         dataset = self.build(root, mark_unknown=True, **self.held_out)
         raw = self.in_the_file(self.raw_label(1))
         labels = labels_of(dataset[0])
@@ -207,7 +207,7 @@ class DatasetContract:
     def test_empty_folder(self, root):
         for name in NAMES:
             self.image_path(root, name).unlink()
-        message = "does not exist, but .* names it" if self.listed else "holds no .* image"
+        message = "does not exist, but .* names it" if self.listed else "has no .* image"
         with pytest.raises(InputError, match=message):
             self.build(root)
 
@@ -237,7 +237,7 @@ class DatasetContract:
 
     @property
     def first_wrong(self):
-        """The value behind those of the classes."""
+        """The value after those of the classes."""
         return len(self.classes) + self.shift
 
     @pytest.mark.parametrize("keep", [0, 20, 60])

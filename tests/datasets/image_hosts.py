@@ -12,7 +12,7 @@ from mmpretrain.datasets import CIFAR10, CIFAR100
 from scipy.io import savemat
 
 CLASSES = CIFAR10.METAINFO["classes"]
-COUNTS = {"train": 6, "test": 3}  # pictures of a class
+COUNTS = {"train": 6, "test": 3}  # pictures per class
 PARTS = ("train", "test")
 
 
@@ -29,7 +29,7 @@ class SmallCIFAR100(CIFAR100):
 
 
 def picture(class_id, number, part, shape=(32, 32, 3)):
-    """A random picture that begins with what it is."""
+    """A random picture that starts with its identity."""
     generator = np.random.default_rng([class_id, number, PARTS.index(part)])
     image = generator.integers(0, 256, shape, np.uint8)
     image.reshape(-1)[:3] = class_id, number, PARTS.index(part)

@@ -23,18 +23,18 @@ class TestOriginalAndLabels(AnomalyContract):
     def test_two_layouts(self, root):
         for index, name in enumerate(NAMES):
             write_picture(root / "images" / f"{name}.png", index + 1)
-        self.fails(root, r"in the layouts original\+labels and images\+labels: choose one, as")
+        self.fails(root, r"in the layouts original\+labels and images\+labels: choose one, such as")
         chosen = self.build(root, layout="images+labels")
         assert chosen.layout == "images+labels" and (chosen[0]["inputs"] == 60).all()
         assert (self.build(root, layout="original+labels")[0]["inputs"] == 20).all()
 
     def test_chosen_layout_is_not_there(self, root):
-        self.fails(root, r"no label file \(labels_masks/\*.png\)", layout="images+labels_masks")
+        self.fails(root, r"no label files \(labels_masks/\*.png\)", layout="images+labels_masks")
 
     def test_no_folder_of_images(self, root):
         (root / "original").rename(root / "pictures")
         expected = f"expected {root}/original or {root}/images"
-        self.fails(root, f"the folder of the images is missing: {expected}")
+        self.fails(root, f"the image folder is missing: {expected}")
 
     def test_linked_folders(self, root, tmp_path):
         for folder in ("labels", "original"):
@@ -44,7 +44,7 @@ class TestOriginalAndLabels(AnomalyContract):
         assert len(self.build(root)) == 3
 
     def test_same_name_in_two_folders(self, root):
-        """Scenes are told apart by their folders."""
+        """Scenes are distinguished by their folders."""
         write_picture(root / "original" / "town" / f"{NAMES[0]}.png", 4)
         write_label(root / "labels" / "town" / f"{NAMES[0]}.png", np.zeros(SIZE, np.uint8))
         dataset = self.build(root)

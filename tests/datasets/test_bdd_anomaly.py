@@ -16,7 +16,7 @@ def image_and_label(root, name):
 
 
 class TestBDDAnomalyDataset(DatasetContract):
-    """One scene lies in BDD100K's training folder, the other one in its validation folder."""
+    """One scene is in BDD100K's training folder, the other in its validation folder."""
 
     type = "mmosr.BDDAnomalyDataset"
     data_prefix = dict(img_path="images", seg_map_path="labels")

@@ -38,7 +38,7 @@ RELEASE = [
     ((1, 2, 4, 7, 8, 9), (0.4872, 0.4836, 0.4498), (0.2465, 0.2432, 0.2595)),
     ((0, 1, 2, 3, 6, 9), (0.4917, 0.481, 0.4498), (0.2512, 0.2487, 0.2685)),
 ]
-# Superclasses of CIFAR-100 that are no animals and no people, by their fine classes.
+# Superclasses of CIFAR-100 that are neither animals nor people, by their fine classes.
 NO_ANIMALS = """orchid poppy rose sunflower tulip bottle bowl can cup plate apple mushroom orange
 pear sweet_pepper clock keyboard lamp telephone television bed chair couch table wardrobe bridge
 castle house road skyscraper cloud forest mountain plain sea maple_tree oak_tree palm_tree
@@ -167,7 +167,7 @@ def test_classes_of_another_data_set():
 
 
 def test_files_are_packaged(tmp_path):
-    """``python setup.py build_py`` takes the data files along."""
+    """``python setup.py build_py`` includes the data files."""
     root = Path(mmosr.__file__).parent.parent
     command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
     subprocess.run(command, cwd=root, check=True, capture_output=True)

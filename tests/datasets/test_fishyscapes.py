@@ -22,7 +22,7 @@ class LostAndFoundContract(AnomalyContract):
 
 
 class TestOfficial(LostAndFoundContract):
-    """Labels alone, and Lost and Found beside them."""
+    """Only labels, with Lost and Found next to them."""
 
     layout = "official"
     label = "000{index}_{name}_labels.png"
@@ -39,7 +39,7 @@ class TestOfficial(LostAndFoundContract):
 
     def test_images_of_one_split_alone(self, root):
         self.image_path(root, NAMES[1]).unlink()
-        self.fails(root, "1 of 3 label files .*of all its splits")
+        self.fails(root, "1 of 3 label files .*of all splits")
 
     def test_images_are_missing(self, root):
         (root.parent / "lost_and_found").rename(root.parent / "laf")
@@ -112,7 +112,7 @@ class StaticContract(AnomalyContract):
     def test_another_version(self, root, found):
         self.write_version(root, found)
         value = found.get("version") if isinstance(found, dict) else None
-        self.fails(root, f"VERSION.json states version {value}, but version 3 is asked for")
+        self.fails(root, f"VERSION.json states version {value}, but version 3 is requested")
 
     def test_version_is_missing(self, root):
         (root / "VERSION.json").unlink()
@@ -158,7 +158,7 @@ class TestStaticOverlays(StaticContract):
             np.savez_compressed(self.overlay_path(root, name), rgb=np.zeros((*SIZE, 3), np.int16))
 
     def overlay(self):
-        """Differences of every kind, some of which leave 0 .. 255."""
+        """Differences of every kind; some lead outside 0 .. 255."""
         return np.random.default_rng(5).integers(-255, 256, (*SIZE, 3), dtype=np.int16)
 
     def test_objects_are_added_as_soon_as_the_image_is_loaded(self, root):

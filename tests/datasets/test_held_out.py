@@ -79,7 +79,7 @@ class TestPascalVOC(HostContract):
 
     def test_empty_list(self, root):
         (root / "empty.txt").write_text("")
-        with pytest.raises(InputError, match=r"list .*empty\.txt holds no '\*\.jpg' image"):
+        with pytest.raises(InputError, match=r"list .*empty\.txt has no '\*\.jpg' image"):
             self.build(root, ann_file="empty.txt")
 
 
@@ -123,7 +123,7 @@ class TestLoveDA(HostContract):
 
 @DATASETS.register_module()
 class PairsDataset(BaseSegDataset):
-    """A host with a list of pairs, which hands no label map on."""
+    """A host with a list of pairs, which does not pass on a label map."""
 
     METAINFO = dict(classes=("a", "b", "c", "d"), palette=[[1] * 3, [2] * 3, [3] * 3, [4] * 3])
     names = None
@@ -143,7 +143,7 @@ class SelfNamingDataset(PairsDataset):
 
 @pytest.fixture
 def pairs(tmp_path, mmseg_scope):
-    """A list of pairs whose files lie anywhere, and no data_root."""
+    """A list of pairs with files anywhere, and no data_root."""
     write_image(tmp_path / "x" / "1.jpg", 90)
     write_label(tmp_path / "y" / "2.png", np.resize(np.uint8([0, 1, 2, 3, 254, 255]), SIZE))
     path = tmp_path / "pairs.json"
@@ -191,7 +191,7 @@ class TestHostWithItsOwnList:
 
 
 def test_worker_that_starts_from_scratch(pairs):
-    """A spawned process has to make the class itself."""
+    """A spawned process must create the class itself."""
     dataset = held_out_pairs(pairs)
     loader = DataLoader(
         dataset, num_workers=1, multiprocessing_context=fork_context(), collate_fn=pseudo_collate

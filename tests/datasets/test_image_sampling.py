@@ -38,7 +38,7 @@ def test_larger_share_holds_the_smaller():
 
 
 def test_classes_are_drawn_apart():
-    """Equal classes get draws of their own."""
+    """Equal classes get different draws."""
     labels = np.repeat(np.arange(8), 30)
     rows = validation_share(labels, 0.5).reshape(8, 30)
     assert len(np.unique(rows, axis=0)) == 8

@@ -41,7 +41,9 @@ class TestCIFAR10(HostContract):
 
     @pytest.mark.parametrize("role", ["train", "val"])
     def test_test_files_never_reach_training(self, root, role):
-        with pytest.raises(InputError, match="split='test' are test images: role='(train|val)'"):
+        with pytest.raises(
+            InputError, match="split='test' contains test images: role='(train|val)'"
+        ):
             self.chosen(root, role, split="test", val_fraction=0.3)
 
     def test_training_files_may_be_tested(self, root):
@@ -112,7 +114,7 @@ class TestImageNet(TestFolders):
         return dict(data_root=str(root), classes=list(CLASSES))
 
     def test_validation_files_never_reach_training(self, root):
-        with pytest.raises(InputError, match="split='val' are test images"):
+        with pytest.raises(InputError, match="split='val' contains test images"):
             self.chosen(root, "train", split="val")
 
 
@@ -127,11 +129,11 @@ class TestListed(HostContract):
         return dict(data_root=str(root), ann_file=ann_file, metainfo=dict(classes=CLASSES))
 
     def test_no_class_names(self, root):
-        with pytest.raises(InputError, match=r"names no classes: set metainfo=dict\(classes"):
+        with pytest.raises(InputError, match=r"has no class names: set metainfo=dict\(classes"):
             self.build(root, "train", metainfo=None)
 
     def test_label_out_of_range(self, root):
-        with pytest.raises(InputError, match=r"png has label \d, and there are 4 classes"):
+        with pytest.raises(InputError, match=r"png has label \d, but there are 4 classes"):
             self.build(root, "train", metainfo=dict(classes=CLASSES[:4]))
 
 
@@ -155,7 +157,7 @@ class TestAnnotationFile(HostContract):
 
 
 def test_split_over_two_data_sets(tmp_path):
-    """Unknown classes of the split lie in another data set: here are only known images."""
+    """Unknown classes of the split are in another data set: here are only known images."""
     write_cifar10(tmp_path)
     cfg = dict(type=TYPE, host=SmallCIFAR10, data_root=str(tmp_path), download=False)
     dataset = DATASETS.build(dict(cfg, role="test", class_split="protocol_a/cifar+10", trial=2))

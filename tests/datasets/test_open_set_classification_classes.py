@@ -136,7 +136,7 @@ class TestClasses:
         write_folders(tmp_path)
         for path in (tmp_path / "train" / "dog").iterdir():
             path.unlink()
-        with pytest.raises(InputError, match="role='train' has no image of dog"):
+        with pytest.raises(InputError, match="role='train' has no images of dog"):
             self.build(tmp_path, "train", data_prefix="train")
 
     def test_share_of_a_class_stays_with_other_splits(self, root):

@@ -26,7 +26,7 @@ class TestCamVidDataset(DatasetContract):
             assert dataset.img_suffix == ".png"
             dataset.full_init()
             assert len(dataset) == 2
-        with pytest.raises(InputError, match=r"holds no '\*\.jpg' image"):
+        with pytest.raises(InputError, match=r"has no '\*\.jpg' image"):
             self.build(root, img_suffix=".jpg")
 
 
@@ -61,7 +61,7 @@ class TestOpenSetADE20KDataset(DatasetContract):
     shift = 1
 
     def test_ids_of_the_files(self, root):
-        """Every value that a file can hold, against the classes of mmseg, one by one."""
+        """Every possible value in a file, against mmseg's classes, one by one."""
         path = self.label_path(root)
         write_label(path, np.resize(np.uint8([*range(151), 254, 255]), SIZE))
         held_out = dict(unknown_classes=["wall", "tree"], ignored_classes=["sky", "flag"])
@@ -148,7 +148,7 @@ class TestClassesFromTheConfig:
         assert dataset.metainfo["palette"] == colours
 
     def test_reduced_zero_label(self, root):
-        """The host takes 1 off every id before it maps; 254 in a file stays an unknown object."""
+        """The host subtracts 1 from every id before mapping; 254 in a file stays unknown."""
         options = dict(reduce_zero_label=True, unknown_classes="b", mark_unknown=True)
         dataset = self.build(root, **options)  # the file holds 0 1 2 3 254 255
         expected = np.resize([255, 0, 254, 1, 254, 255], SIZE)
@@ -168,7 +168,7 @@ class TestClassesFromTheConfig:
         assert len(self.build(root, ann_file="list.txt")) == 1
 
     def test_no_classes(self, root):
-        with pytest.raises(InputError, match="OpenSetSegDataset: no classes are given"):
+        with pytest.raises(InputError, match="OpenSetSegDataset: no classes are set"):
             self.build(root, None)
 
     def test_no_folder_at_all(self):

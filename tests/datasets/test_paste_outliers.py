@@ -97,7 +97,7 @@ class TestPasting:
             assert np.mean(found) == pytest.approx(share, abs=0.1)
 
     def test_heights(self):
-        """The extent of single objects that lie inside is within the range."""
+        """The extent of single objects that are fully inside is within the range."""
         heights = []
         for seed in range(200):
             label = pasted(seed, height_range=(0.25, 0.5), max_objects=1, border=0)["gt_seg_map"]
@@ -140,7 +140,7 @@ class TestPasting:
 
 
 class Scenes(torch.utils.data.Dataset):
-    """Scenes whose pipeline seeds each draw, as in a training."""
+    """Scenes with a pipeline that seeds each draw, as in training."""
 
     def __init__(self):
         init_default_scope("mmseg")

@@ -58,7 +58,7 @@ class TestOriginal(AnomalyContract):
     @pytest.mark.parametrize("content", [{}, [], [1], "a.webp"])
     def test_list_holds_something_else(self, root, content):
         self.write_list(root, content)
-        self.fails(root, "frame_list.json holds no list of image names")
+        self.fails(root, "frame_list.json has no list of image names")
 
     def test_list_is_broken(self, root):
         (root / "frame_list.json").write_text('["a.webp"')

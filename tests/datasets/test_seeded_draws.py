@@ -13,7 +13,7 @@ from mmosr.utils import InputError
 
 
 class Noise(Dataset):
-    """Each sample is its index and what the three generators give."""
+    """Each sample is its index and the output of the three generators."""
 
     def __len__(self):
         return 5
@@ -24,7 +24,7 @@ class Noise(Dataset):
 
 
 def load(start, steps, workers):
-    """Batches ``start .. start + steps`` of a run that begins, or resumes, at ``start``."""
+    """Batches ``start .. start + steps`` of a run that starts, or resumes, at ``start``."""
     sampler = SeededInfiniteSampler(Noise(), seed=3)
     sampler.indices = itertools.islice(sampler._indices_of_rank(), 2 * start, None)
     loader = DataLoader(Noise(), batch_size=2, sampler=sampler, num_workers=workers)

@@ -18,7 +18,7 @@ class TrackContract(AnomalyContract):
     values = VALUES
 
     def finish(self, root):
-        """Pictures of the labels have names of their own, and test images have no labels."""
+        """Pictures of the labels have different names, and test images have no labels."""
         for index, name in enumerate(NAMES):
             picture = root / "labels_masks" / f"{name}_labels_semantic_color.png"
             assert picture.exists()
@@ -35,7 +35,7 @@ class TrackContract(AnomalyContract):
     def test_download_of_test_images_alone(self, root):
         for path in (root / "labels_masks").iterdir():
             path.unlink()
-        self.fails(root, "no label file .*none are made up: the labels of the test .* withheld")
+        self.fails(root, "no label files .*none are made up: the labels of the test .* withheld")
 
 
 class TestRoadAnomaly21(TrackContract):

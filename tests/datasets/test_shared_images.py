@@ -39,7 +39,7 @@ def numbered(*numbers):
 @pytest.mark.parametrize(
     ("one", "other", "mend"),
     [
-        ("train", "val", ", and give both the same val_fraction and val_seed"),
+        ("train", "val", ", and use the same val_fraction and val_seed in both"),
         ("train", "test", ""),
         ("val", "test", ""),
     ],

@@ -1,4 +1,4 @@
-"""StreetHazards in the layout of its two downloads, with pictures that carry alpha."""
+"""StreetHazards in the layout of its two downloads, with pictures that have alpha."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from .contract import LOAD, NAMES, SIZE, DatasetContract, labels_of
 
 
 def with_alpha(rgb):
-    """RGBA whose alpha is no constant."""
+    """RGBA with a non-constant alpha."""
     alpha = np.resize(np.uint8([0, 1, 127, 255]), SIZE)
     return np.dstack([rgb, alpha])
 

@@ -34,7 +34,7 @@ class TestNoise:
         expected = values.size / 256
         assert ((counts - expected) ** 2 / expected).sum() < 350  # chi-square of 255: 4 sigma
         correlation = np.corrcoef(values.reshape(200, -1))
-        assert abs(correlation - np.eye(200)).max() < 0.2  # no picture comes twice
+        assert abs(correlation - np.eye(200)).max() < 0.2  # no picture is repeated
 
     def test_labels_shape_and_role(self):
         dataset = NoiseImages(3, size=(8, 6), channels=3)

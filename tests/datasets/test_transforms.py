@@ -1,4 +1,4 @@
-"""The label loader alone."""
+"""The label loader on its own."""
 
 import warnings
 
@@ -94,7 +94,7 @@ def test_same_labels_as_the_host(tmp_path, mapped, reduce_zero_label):
     results = dict(seg_map_path=str(path), label_map=label_map, seg_fields=[])
     results["reduce_zero_label"] = reduce_zero_label
     expected = LoadAnnotations().transform(results)["gt_seg_map"]
-    # 254 classes, so that no value is refused
+    # 254 classes, so that no value is rejected
     labels = load(path, label_map, reduce_zero_label, num_classes=254)
     np.testing.assert_array_equal(labels, expected)
 
@@ -105,7 +105,7 @@ def test_ids_outside_a_byte_in_the_label_map(path):
 
 
 def test_messages_give_the_values_of_the_file(tmp_path):
-    """With reduce_zero_label the classes of a file begin with 1."""
+    """With reduce_zero_label the classes in a file start at 1."""
     path = save(tmp_path / "label.png", np.uint8([[0, 1, 4, 9, 255]]))
     message = (
         r"label\.png holds the values \[4, 9\]: expected 0 \(ignored\), 1 to 3 or 255 \(ignored\);"
@@ -119,7 +119,7 @@ def test_messages_give_the_values_of_the_file(tmp_path):
 
 
 class TestValuesOfTheDataset:
-    """``label_values``: what a file may hold, before any mapping."""
+    """``label_values``: allowed values in a file, before any mapping."""
 
     VALUES = {0: 0, 1: 0, 2: 254, 3: 254, 255: 255}
     MAP = {1: 0, 2: 254, 3: 254}
@@ -130,7 +130,7 @@ class TestValuesOfTheDataset:
         np.testing.assert_array_equal(labels, [[0, 0, 254], [254, 255, 0]])
 
     def test_a_value_that_the_map_would_hide(self, tmp_path):
-        """254 is a label, but no value of this benchmark's files."""
+        """254 is a label, but not a value in this benchmark's files."""
         path = save(tmp_path / "label.png", np.uint8([[0, 1, 2], [3, 4, 254]]))
         message = (
             rf"label file {path} holds the values \[4, 254\]: expected 0 to 1, "
@@ -212,7 +212,7 @@ def test_colour_picture_is_refused(tmp_path, channels, channel, backend):
 
 
 def test_grey_palette_is_no_label(tmp_path):
-    """OpenCV gives the greys of a palette, which are not the indices."""
+    """OpenCV returns the greys of a palette, which are not the indices."""
     picture = Image.fromarray(np.uint8([[0, 1], [2, 0]])).convert("P")
     picture.putpalette([2, 2, 2, 1, 1, 1, 0, 0, 0])
     picture.save(tmp_path / "label.png", transparency=1)

@@ -1,4 +1,4 @@
-"""Unknown images of a data set of their own, and tests of two data sets."""
+"""Unknown images from their own data set, and tests of two data sets."""
 
 import pickle
 
@@ -93,11 +93,11 @@ def test_never_in_training(tmp_path, role):
     "kwargs, message",
     [
         (dict(unknown_classes=["zebra"]), "unknown_classes names 'zebra', which is not a class"),
-        (dict(unknown_classes=[]), "there is no image of the unknown classes"),
+        (dict(unknown_classes=[]), "there are no images of the unknown classes"),
         (dict(num=31), "31 of 30 images cannot be drawn"),
         (dict(class_split="cac_ccr/cifar100"), "has 10 classes.*CIFAR100 with 100"),
         (dict(class_split="cac_ccr/cifar100", unknown_classes=[1]), "names the classes already"),
-        (dict(with_label=False, unknown_classes=[1]), "the data names no classes"),
+        (dict(with_label=False, unknown_classes=[1]), "the data has no class names"),
         (dict(host="Foo"), "UnknownImages: there is no dataset 'Foo'"),
     ],
 )

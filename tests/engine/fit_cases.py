@@ -1,4 +1,4 @@
-"""A config whose statistics can be computed by hand from the image files."""
+"""A config with statistics that can be computed by hand from the image files."""
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ def loader(data, **options):
 
 
 def make_config(root, head=CAC, scores=("sml",), norm=False, **options):
-    """Config of a network of 1x1 convolutions, with batch normalisation if asked for."""
+    """Config of a network of 1x1 convolutions, with batch normalisation if requested."""
     one = dict(num_convs=1, norm_cfg=dict(type="BN")) if norm else dict(num_convs=0)
     train = [STEPS[0], STEPS[1], dict(type="RandomFlip", prob=0.5), STEPS[2]]
     return Config(
@@ -117,7 +117,7 @@ def numpy_logits(model, values):
 
 
 def numpy_anchors(model, root):
-    """Mean logit of the rightly classified pixels of each class (CAC, section 3.1.2)."""
+    """Mean logit of the correctly classified pixels of each class (CAC, section 3.1.2)."""
     values, labels = pixels(root)
     z = numpy_logits(model, values)
     right = z.argmax(1) == labels

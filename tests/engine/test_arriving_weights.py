@@ -17,7 +17,7 @@ NORM = dict(mean=[120.0] * 3, std=[60.0] * 3)
 
 
 class Converting(nn.Module):
-    """Renames, resizes and takes out while it loads."""
+    """Renames, resizes and removes keys while loading."""
 
     def __init__(self, size=3):
         super().__init__()
@@ -100,18 +100,18 @@ class TestRefusals:
         state["1.old.bias"] = state["1.absent.weight"] = torch.zeros(2)
         del state["1.layer.weight"], state["0.bias"], state["1.norm.bias"]
         assert refusal(nested(), state) == (
-            "checkpoint x.pth is of another model: keys 2 missing (0.bias, 1.norm.bias), "
+            "checkpoint x.pth is for another model: keys 2 missing (0.bias, 1.norm.bias), "
             "2 unexpected (1.old.bias, 1.absent.weight), 1 of another shape "
-            "(1.layer.weight (4, 2) instead of (2, 2)); give the config it was trained with"
+            "(1.layer.weight (4, 2) instead of (2, 2)); use the config it was trained with"
         )
 
     def test_a_conversion_that_fails(self):
         state = nested().state_dict()
         state["1.positions"] = torch.tensor(0.0)
         assert refusal(nested(), state) == (
-            "checkpoint x.pth is of another model: keys 1 of another shape (1.positions () "
+            "checkpoint x.pth is for another model: keys 1 of another shape (1.positions () "
             "instead of (3,)), not converted by the model (TypeError: len() of a 0-d tensor); "
-            "give the config it was trained with"
+            "use the config it was trained with"
         )
 
 

@@ -177,9 +177,9 @@ def test_another_model_is_refused_and_left_unchanged(tmp_path, trained):
     with pytest.raises(InputError) as info:
         load_checkpoint_strict(model, path)
     assert str(info.value) == (
-        f"checkpoint {path} is of another model: keys 3 missing (norm.weight, norm.bias, ...), "
+        f"checkpoint {path} is for another model: keys 3 missing (norm.weight, norm.bias, ...), "
         "1 unexpected (head.bias), 3 of another shape (linear.weight (2, 2) instead of (3, 2), "
-        "linear.bias (2,) instead of (3,), ...); give the config it was trained with"
+        "linear.bias (2,) instead of (3,), ...); use the config it was trained with"
     )
     assert all(torch.equal(model.state_dict()[key], value) for key, value in before.items())
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("mmseg_scope")
 
 
 class Refusing(KLMatching):
-    """Cannot be fitted: it refuses the second batch, or what it got in the end."""
+    """Cannot be fitted: it rejects the second batch, or its data at the end."""
 
     at_once = False
     shown = 0

@@ -79,7 +79,7 @@ class TestWhen:
         assert fits == [2, 4, 5]
 
     def test_by_epoch(self, demo_scenes, tmp_path, fits):
-        make_runner(demo_scenes, tmp_path, EPOCHS).train()  # three steps an epoch
+        make_runner(demo_scenes, tmp_path, EPOCHS).train()  # three steps per epoch
         assert fits == [6, 9]
 
     def test_interval_and_first_checkpoint(self, demo_scenes, tmp_path, fits):

@@ -63,7 +63,7 @@ class TestStep:
         model, other = make_model(), make_model()
         train(model, make_wrapper(model, accumulative_counts=2), range(2))
         wrapper = make_wrapper(other)
-        # The losses are made first: accumulating must not have moved anything in between.
+        # The losses are computed first: accumulating must not change anything in between.
         (sum(make_loss(other, step) for step in range(2)) / 2).backward()
         wrapper.step()
         for value, twin in zip(model.parameters(), other.parameters(), strict=True):

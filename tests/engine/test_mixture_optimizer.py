@@ -1,4 +1,4 @@
-"""The encoder's groups and rates stay, and the mixture has an optimiser of its own."""
+"""The encoder's groups and rates stay, and the mixture has its own optimiser."""
 
 import copy
 
@@ -16,7 +16,7 @@ from .mixture_toy import SGD, make_loss, make_model, make_wrapper, phi_of, theta
 
 OWN = "mmosr.MixtureOptimWrapperConstructor"
 ADAMW = dict(type="AdamW", lr=2e-3, weight_decay=0.05)
-# Of published configs by scope: the constructor, its settings, and a small backbone of its kind.
+# From published configs by scope: the constructor, its settings, and a small backbone of that kind.
 LAYER_DECAY = {
     "ViT": (
         "mmpretrain",
@@ -63,7 +63,7 @@ LAYER_DECAY = {
 
 
 def make_host_model(scope, backbone):
-    """A model of a host with a mixture behind its backbone."""
+    """A host's model with a mixture after its backbone."""
     init_default_scope(scope)
     head = dict(in_channels=8, num_classes=3, classifier=dict(embed_dims=4))
     if scope == "mmpretrain":

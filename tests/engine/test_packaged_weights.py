@@ -66,7 +66,7 @@ def packed(folder, model):
 
 
 def rounded(model):
-    """What the file gives back of a model."""
+    """What the file returns of a model."""
     values = model.state_dict().items()
     return {k: v.half().float() if v.is_floating_point() else v for k, v in values}
 

@@ -1,4 +1,4 @@
-"""Tests of the seeding that makes a resumed run draw what an unbroken one draws."""
+"""Tests of the seeding that makes a resumed run draw the same as an uninterrupted one."""
 
 from types import SimpleNamespace
 

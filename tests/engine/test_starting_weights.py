@@ -1,4 +1,4 @@
-"""What a training starts from: the weights that fit, by either name of a decode head's."""
+"""What a training starts from: the weights that fit, under either name in a decode head."""
 
 from collections import OrderedDict
 
@@ -133,7 +133,7 @@ def test_all_of_the_same_model(start):
 
 
 def test_image_classifiers_share_the_backbone(start):
-    """The names differ in the head alone."""
+    """The names differ only in the head."""
     plain = classifier(dict(type="LinearClsHead"), 1)
     given = classifier(dict(type="mmosr.LGMMClsHead"), 2)
     before, line = start(plain, given)
@@ -146,7 +146,7 @@ def test_image_classifiers_share_the_backbone(start):
 
 
 def test_conversions_of_the_model_count(start):
-    """PROSER takes the last layer of a plain head over by itself."""
+    """PROSER itself takes over the last layer of a plain head."""
     proser = classifier(dict(type="mmosr.PROSERClsHead"), 1)
     before, line = start(proser, classifier(dict(type="LinearClsHead"), 2))
     missing = [key for key in before if "placeholder" in key]
@@ -156,15 +156,15 @@ def test_conversions_of_the_model_count(start):
 
 
 def test_another_model_is_refused(start):
-    with pytest.raises(InputError, match=r"start.pth is of another model: 0 of \d+ weights taken"):
+    with pytest.raises(InputError, match=r"start.pth is for another model: 0 of \d+ weights taken"):
         start(segmentor("lgmm", 1), nn.Linear(2, 2))
 
 
 def test_weights_that_fit_by_chance_are_refused(start):
-    """Norms of other networks have names and shapes of these, and next to no values."""
+    """Norms of other networks have the same names and shapes, but almost no values."""
     model = segmentor("lgmm", 1)
     state = OrderedDict((key, value) for key, value in model.state_dict().items() if ".bn1." in key)
-    with pytest.raises(InputError, match="is of another model: [1-9]"):
+    with pytest.raises(InputError, match="is for another model: [1-9]"):
         describe_start(model, state, "x.pth", state)
 
 
@@ -174,7 +174,7 @@ def test_a_model_that_cannot_convert_the_weights():
             raise KeyError("old")
 
     with pytest.raises(
-        InputError, match="load_from=x is of another model: not converted.*KeyError"
+        InputError, match="load_from=x is for another model: not converted.*KeyError"
     ):
         describe_start(Fails(1, 1), OrderedDict(), "x", {})
 
@@ -185,14 +185,16 @@ def test_renaming():
     renamed = rename_hosts(state, ["a.w", "a.0.host.x", "b.w", "b.host.v"])
     assert list(renamed.items()) == [("a.w", 1), ("a.0.host.x", 2), ("b.w", 3), ("c", 4)]
     assert renamed._metadata == state._metadata
-    # A name that the file has already is not taken twice.
+    # A name that is already in the file is not used twice.
     both = OrderedDict([("a.host.w", 1), ("a.w", 2)])
     assert rename_hosts(both, ["a.w"]) == both
 
 
 def test_weights_alone_are_not_resumed(start):
     model = segmentor("lgmm", 1)
-    with pytest.raises(InputError, match="start.pth holds weights and no state.*load_from="):
+    with pytest.raises(
+        InputError, match="start.pth holds weights but no training state.*load_from="
+    ):
         start(model, segmentor("lgmm", 2), resume=True)
 
 

@@ -32,7 +32,7 @@ def oscr(scores, predictions, truth):
 
 
 def loop_oscr(scores, predictions, truth):
-    """Share of (known, unknown) pairs: rightly classified and scored below, ties half."""
+    """Share of (known, unknown) pairs: correctly classified and scored below, ties half."""
     total = pairs = 0
     for score, prediction, label in zip(scores, predictions, truth, strict=True):
         if label == -1:

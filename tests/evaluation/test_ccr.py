@@ -39,7 +39,7 @@ def loop_curve(scores, predictions, truth):
 
 def test_hand_computed_curve():
     fpr, ccr, thresholds = ccr_curve(SCORES, PREDICTIONS, TRUTH)
-    # Score 4 is a wrong image alone: no point of its own.
+    # Score 4 is only a wrong image: no point of its own.
     np.testing.assert_array_equal(thresholds, [-np.inf, 1, 2, 3, 5, 6])
     np.testing.assert_allclose(fpr, [0, 0, 1 / 3, 2 / 3, 2 / 3, 1], atol=1e-15)
     np.testing.assert_allclose(ccr, [0, 1 / 4, 1 / 4, 2 / 4, 3 / 4, 3 / 4], atol=1e-15)
@@ -69,7 +69,7 @@ def test_nothing_is_accepted_when_the_lowest_score_is_unknown():
 @pytest.mark.parametrize("rate", [0.1, 0.3, 0.7])
 def test_rate_that_is_met_exactly_counts(unknown, rate):
     """No rounding between ``rate * N`` and a count: exactly that many unknown are accepted."""
-    scores = np.arange(2 * unknown)  # known and unknown take turns, unknown first
+    scores = np.arange(2 * unknown)  # known and unknown alternate, unknown first
     truth = np.tile([-1, 0], unknown)
     expected = round(rate * unknown) / unknown
     assert ccr_at_fpr(scores, np.zeros_like(truth), truth, rate) == expected

@@ -142,9 +142,9 @@ def test_small_objects_are_ignored():
     rows = ["uxppp", ".....", "uuuxx"]
     assert _values(_counts(rows, ComponentSizes(4, 3))) == ([0], [0])
     assert _values(_counts(rows, ComponentSizes(2, 3))) == ([2 / 5], [0, 1])
-    # A prediction that lies on a small object entirely is no false alarm.
+    # A prediction that lies on a small object entirely is not a false alarm.
     assert _values(_counts(["xx.."], ComponentSizes(0, 3))) == ([], [])
-    # A region over a small and a large object: the small one is no part of the union.
+    # A region over a small and a large object: the small one is not part of the union.
     assert _values(_counts(["xxpxxx"], ComponentSizes(0, 3))) == ([3 / 4], [3 / 4])
 
 

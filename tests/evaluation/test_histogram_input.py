@@ -1,4 +1,4 @@
-"""The score histogram: types of input, constant memory, and what is refused."""
+"""The score histogram: types of input, constant memory, and what is rejected."""
 
 import re
 import subprocess

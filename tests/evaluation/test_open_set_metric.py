@@ -187,7 +187,7 @@ def test_state_is_reset_and_streams():
     for _ in range(2):
         for sample in samples:
             metric.process({}, [sample])
-            assert len(metric.results) <= 2  # not one entry an image
+            assert len(metric.results) <= 2  # not one entry per image
         first = metric.evaluate(6)
         assert metric.results == []
     assert first == run([make_sample(index) for index in range(6)])

@@ -1,4 +1,4 @@
-"""Samples and options that the metric refuses."""
+"""Samples and options that the metric rejects."""
 
 import pytest
 import torch

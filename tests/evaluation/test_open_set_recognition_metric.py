@@ -104,7 +104,7 @@ def test_of_tied_class_scores_the_label_of_the_model_comes_first():
         samples.append(data)
     results = run(samples, topk=(1, 2, 3), ccr_rates=[1])
     assert results["accuracy/top1"] == results["anomaly/OSCR"] == results["anomaly/CCR100"] == 50
-    # Class 1 is the second guess behind 2; class 0 the third, before 3.
+    # Class 1 is the second guess after 2; class 0 the third, before 3.
     assert (results["accuracy/top2"], results["accuracy/top3"]) == (75, 100)
 
 

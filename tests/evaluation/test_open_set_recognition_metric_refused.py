@@ -1,4 +1,4 @@
-"""Data samples and options that the image-level metric refuses."""
+"""Data samples and options that the image-level metric rejects."""
 
 import pytest
 import torch

@@ -156,7 +156,7 @@ def test_openness_of_the_published_splits(known, unknown, percent):
 
 
 def test_openness_of_fewer_targets_than_training_classes():
-    # 10 classes trained, 4 of them to be told apart among 20: 1 - sqrt(20 / 24).
+    # 10 classes trained, 4 of them to be distinguished among 20: 1 - sqrt(20 / 24).
     assert openness(10, 4, 20) == pytest.approx(0.0871290708, abs=1e-10)
 
 

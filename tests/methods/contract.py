@@ -1,6 +1,6 @@
 """What every open-set classifier must fulfil.
 
-The test class of a method inherits :class:`ClassifierContract`, gives ``make``, and all the tests
+The test class of a method inherits :class:`ClassifierContract` and defines ``make``; all the tests
 here run on it::
 
     class TestContract(ClassifierContract):
@@ -55,10 +55,10 @@ class ClassifierContract:
         raise NotImplementedError
 
     def near_and_far(self, classifier: OpenSetClassifier) -> dict[str, tuple[Tensor, Tensor]]:
-        """By name of the score: embeddings ``(1, D)`` surely known and surely unknown.
+        """By name of the score: embeddings ``(1, D)`` that are clearly known and clearly unknown.
 
-        Such as the centre of a class and a point far from all of them. Empty (the default) where
-        the method has no such points.
+        Such as the centre of a class and a point far from all of them. Empty (the default) if the
+        method has no such points.
         """
         return {}
 
@@ -70,7 +70,7 @@ class ClassifierContract:
         return self.prepare(classifier)
 
     def prepare(self, classifier: OpenSetClassifier) -> OpenSetClassifier:
-        """Show it some batches, and fit what is to be fitted."""
+        """Show it some batches, and fit what needs fitting."""
         for _ in range(3):
             classifier.loss(classifier.embed(self.features()), self.labels(), IGNORE)
         if isinstance(classifier, Fitted):
@@ -225,7 +225,7 @@ class ClassifierContract:
         loaded = all_scores(other, other.embed(features))
         for name, expected in all_scores(classifier, classifier.embed(features)).items():
             assert torch.equal(loaded[name], expected), name
-        # Training goes on alike too, as far as it depends on the state.
+        # Training also continues alike, as far as it depends on the state.
         embedding, labels = classifier.embed(features).detach(), self.labels()
         for _ in range(2):
             losses = [total_loss(c.train(), embedding, labels) for c in (classifier, other)]

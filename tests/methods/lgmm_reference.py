@@ -7,7 +7,7 @@ from mmosr.methods import GaussianMixtureClassifier
 
 
 def make_classifier(**settings) -> GaussianMixtureClassifier:
-    """A small classifier whose means lie apart; the embedding is the layer-normalised input."""
+    """A small classifier with separated means; the embedding is the layer-normalised input."""
     torch.manual_seed(0)
     arguments = dict(in_channels=6, num_classes=3, embed_dims=5, normalization="layer")
     model = GaussianMixtureClassifier(**{**arguments, **settings})
@@ -28,7 +28,7 @@ def fill_memory(model: GaussianMixtureClassifier, seed: int = 1, number: int = 4
 
 
 class Reference:
-    """The densities and losses of a classifier at its present parameters."""
+    """The densities and losses of a classifier at its current parameters."""
 
     def __init__(self, model: GaussianMixtureClassifier) -> None:
         self.means = model.mixture.means.detach().double().numpy()

@@ -1,7 +1,7 @@
 """What every loss of class scores must fulfil.
 
-The test class of a loss inherits :class:`LossContract`, gives ``make`` and a ``reference`` in
-numpy, and all the tests here run on it::
+The test class of a loss inherits :class:`LossContract` and defines ``make`` and a ``reference`` in
+numpy; all the tests here run on it::
 
     class TestContract(LossContract):
         make = staticmethod(MyLoss)
@@ -29,7 +29,7 @@ class LossContract:
     """Tests of the contract in :class:`~mmosr.methods.ClassScoreLoss`."""
 
     num_classes = 4
-    signed = False  # class scores on both sides of 0, or below it, as negative distances are
+    signed = False  # class scores on both sides of 0, or below it, like negative distances
 
     def make(self, **settings) -> ClassScoreLoss:
         """The loss; takes the arguments of :class:`~mmosr.methods.ClassScoreLoss`."""
@@ -169,7 +169,7 @@ class LossContract:
     @pytest.mark.parametrize("nothing", ["labels", "weight"])
     @pytest.mark.parametrize("scaler", [1.0, 2.0**24])
     def test_nothing_to_learn_from(self, nothing, scaler):
-        """Zero, with gradients of exactly zero, also behind the loss scaler of mixed precision."""
+        """Zero, with gradients of exactly zero, also after the loss scaler of mixed precision."""
         scores, labels, weight = self.class_scores().requires_grad_(), self.labels(), None
         if nothing == "labels":
             labels = torch.full_like(labels, IGNORE)
@@ -211,6 +211,6 @@ class LossContract:
         assert torch.equal(scores, before[0]) and torch.equal(labels, before[1])
 
     def test_name_in_the_log(self):
-        """A host adds up what begins with ``loss``."""
+        """A host adds up what starts with ``loss``."""
         assert self.make().loss_name.startswith("loss")
         assert self.make(loss_name="loss_mine").loss_name == "loss_mine"

@@ -131,7 +131,7 @@ def remembered(memory):
 
 
 class TestRebuilt:
-    """Packed weights leave the samples out: they are made up from the counts."""
+    """Packed weights leave out the samples: they are recreated from the counts."""
 
     @pytest.mark.parametrize("number", [0, 5, 30])
     def test_the_counts_stay_and_training_goes_on(self, number):
@@ -192,7 +192,7 @@ def rank_batches(rank, steps=12):
     return [batch(generator) for _ in range(steps)]
 
 
-# Two ranks bring up to 8 samples a class, more than fit: the overflow must be the same too.
+# Two ranks bring up to 8 samples per class, more than fit: the overflow must be the same too.
 SIZE, PER_CLASS = 5, 4
 
 

@@ -73,7 +73,7 @@ class TestAnchorTermAlone(LossContract):
         return 0.7 * own(-class_scores, labels)
 
     def test_ignored_samples_do_not_enter(self):
-        """The anchor term pulls at its own class only."""
+        """The anchor term only pulls at its own class."""
         scores, labels = self.class_scores().requires_grad_(), self.labels()
         self.make()(scores, labels).backward()
         expected = -0.7 / 27 * F.one_hot(labels.remainder(255), 4).movedim(-1, 1)
@@ -125,7 +125,7 @@ class TestByHand:
         assert rejection_score(scores).item() == pytest.approx(0.334759, abs=1e-6)
 
     def test_center_loss_is_the_squared_distance(self):
-        """z = (3, 4), centre (3, 0): 0.1 / 2 * 16, and with learnt centres CE(z) beside."""
+        """z = (3, 4), centre (3, 0): 0.1 / 2 * 16, plus CE(z) with learnt centres."""
         model = AnchorClassifier(2, 2, magnitude=3.0, logit_loss_weight=1.0).double()
         z, label = torch.tensor([[3.0, 4.0]]).double(), torch.tensor([0])
         centre = CenterLoss(loss_weight=0.1)(model.class_scores(z), label).item()
@@ -185,7 +185,7 @@ class TestDistances:
 
     @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
     def test_gradient_at_an_anchor(self, dtype):
-        """Zero from the distance that has none; finite, and that of the others, in all."""
+        """Zero from the distance that has none; in total finite and that of the others."""
         z = torch.tensor([[2.0, 0.0]], dtype=dtype, requires_grad=True)
         anchors = 2 * torch.eye(2, dtype=dtype)
         own, other = distances(z, anchors)[0]
@@ -211,7 +211,7 @@ class TestDistances:
 
 
 def test_the_last_anchor_pushes_away():
-    """Its own class is left out of the negatives, and no other one."""
+    """Only its own class is left out of the negatives."""
     model, losses = AnchorClassifier(3, 3), []
     z, label = torch.tensor([[9.0, 1.0, 1.0]]), torch.tensor([0])
     for share in (0.0, 0.3, 0.6, 0.9):

@@ -1,4 +1,4 @@
-"""Tests of what becomes of the anchors: re-estimated after training, or learnt during it."""
+"""Tests of the anchors: re-estimated after training, or learnt during it."""
 
 import copy
 
@@ -195,7 +195,7 @@ class TestLearnt:
         assert torch.equal(model.anchors, self.model().anchors)
 
     def test_under_autocast(self):
-        """Sums of logits in bfloat16 would move the centres somewhere else."""
+        """Sums of logits in bfloat16 would move the centres elsewhere."""
         z, labels = 30 + torch.randn(500, 3), torch.randint(3, (500,))
         exact, mixed = self.model(), self.model()
         exact.loss(z, labels)

@@ -226,7 +226,7 @@ class TestNormalization:
     @pytest.mark.parametrize("shape", [(1, 16), (1, 16, 1, 1)])
     @pytest.mark.parametrize("mode", ["batch", "batch_l2"])
     def test_one_value_a_channel_takes_the_running_statistics(self, mode, shape):
-        """PyTorch refuses such a batch, and an epoch may end with one image."""
+        """PyTorch rejects such a batch, but an epoch may end with one image."""
         norm = UnitNormalization(16, mode)
         norm(5 + 3 * torch.randn(64, 16))
         before = {name: value.clone() for name, value in norm.state_dict().items()}

@@ -21,7 +21,7 @@ def make(**settings):
         model.outlier_mixture.rho.normal_(0.5, 0.3)
     fill_memory(model)
     model.outlier_memory.update(torch.zeros(9).long(), torch.tensor([0, 0, 0, 0, 1, 1, 2, 2, 2]), 9)
-    return model.eval()  # in training the memory goes on counting
+    return model.eval()  # in training the memory keeps counting
 
 
 def embeddings(seed=3):
@@ -81,7 +81,7 @@ def test_the_losses_add_up_to_the_cross_entropy_over_one_more_class():
     model, z = make(loss_outlier_weight=1.0), embeddings()
     counted = LABELS != IGNORE
     known = LABELS < 3
-    # Float64 NumPy: C + 1 class scores, whose last one is the outliers' density.
+    # Float64 NumPy: C + 1 class scores; the last one is the outliers' density.
     likelihood = np.logaddexp.reduce(Reference(model).log_joint(z), axis=2) / 3.0 + np.log(1 / 3)
     scores = np.concatenate([likelihood, outlier_density(model, z)[:, None] / 3.0], axis=1)
     log_prob = scores - np.logaddexp.reduce(scores, axis=1)[:, None]

@@ -24,7 +24,7 @@ class TestContract(ClassifierContract):
 
 
 class TestDOCLoss(LossContract):
-    """Shu et al., 2017: a sum of binary cross-entropies, one a class."""
+    """Shu et al., 2017: a sum of binary cross-entropies, one per class."""
 
     signed = True
 

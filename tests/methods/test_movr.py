@@ -29,7 +29,7 @@ class TestCosineContract(ClassifierContract):
 
 
 def turn(cosine: np.ndarray, margin: float) -> np.ndarray:
-    """Eq. 24 to the letter; where the angle passes pi, a line that goes on downwards."""
+    """Eq. 24 to the letter; where the angle exceeds pi, a line that continues downwards."""
     angle = np.arccos(cosine) + margin
     return np.where(angle < np.pi, np.cos(angle), cosine + np.cos(margin) - 1)
 
@@ -206,7 +206,7 @@ class TestFiniteGradients:
         features = sign * torch.eye(2, 3, dtype=dtype)
         assert model(features).diagonal().tolist() == [32 * sign] * 2
         # A cosine of exactly +-1 does not turn by an infinitesimal step of the features: in both
-        # the gradient is that of the other class alone, and small.
+        # the gradient is only that of the other class, and small.
         for gradient in self.gradients(model, features, torch.tensor([label, 1 - label])):
             assert gradient.isfinite().all() and gradient.abs().max() < 100
 

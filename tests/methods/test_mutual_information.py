@@ -235,7 +235,7 @@ class TestEstimates:
 
 
 def draw(dependent, count, generator):
-    """Features that all hold one hidden vector an image, or hold nothing of each other."""
+    """Features that all contain one hidden vector per image, or nothing of each other."""
 
     def noise(*shape):
         return torch.randn(count, *shape, generator=generator)
@@ -263,7 +263,7 @@ def test_bound_rises_only_for_dependent_features(dependent):
         after = module(*draw(dependent, 2048, generator))
     for term in TERMS:
         assert abs(before[term] - FLOOR) < 0.1
-        if dependent or term == "4t4":  # a map always tells of itself
+        if dependent or term == "4t4":  # a map always has information about itself
             assert after[term] > FLOOR + 0.4, term
         else:
             assert abs(after[term] - FLOOR) < 0.05, term

@@ -83,7 +83,7 @@ class TestLoss:
             assert loss.item() == 0 and (logits.grad == 0).all()
 
     def test_extreme_logits(self):
-        """The losses grow as the logits do, where an exponential has no digits left."""
+        """The losses grow like the logits where an exponential has no digits left."""
         classifier = PlaceholderClassifier(2, C)
         logits = torch.tensor([[0.0, 300.0, 0.0, 0.0, 900.0], [0.0, 0.0, 0.0, 0.0, -500.0]])
         losses = classifier.loss(logits, torch.tensor([1, 0]))
@@ -169,7 +169,7 @@ class TestScores:
         assert (margin > 0).tolist() == rejected and 0 < sum(rejected) < 200
 
     def test_a_bias_on_the_placeholders_shifts_the_scores(self):
-        """So a threshold does what the calibration of the paper does."""
+        """So a threshold replaces the calibration of the paper."""
         torch.manual_seed(0)
         classifier, features = PlaceholderClassifier(5, C, M), torch.randn(50, 5)
         before = {n: s(classifier.embed(features)) for n, s in classifier.embedding_scores.items()}
@@ -210,7 +210,7 @@ class TestPairs:
             partners = pairs.partner[pairs.mixed].tolist()
             assert len(set(partners)) == len(partners)  # a permutation
             met[index[pairs.mixed], partners] = True
-        # Every image of another class is met at some time.
+        # Every image of another class is paired at some point.
         assert torch.equal(met, self.LABELS[:, None] != self.LABELS)
 
     @pytest.mark.parametrize("alpha", [0.3, 1.0, 2.0])

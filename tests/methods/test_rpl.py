@@ -141,7 +141,7 @@ def test_margins_learn_the_mean_distance():
 
 
 def test_what_is_further_out_than_the_known_counts_as_known():
-    """As the docstring warns: unknown is what lies among the points."""
+    """As the docstring warns: what is among the points is unknown."""
     model = make([[[1.0, 0.0]], [[-1.0, 0.0]]])
     rows = torch.tensor([[-3.0, 0.0], [0.0, 0.0], [0.0, 50.0]]).double()
     known, among, outside = model.scores["rpl"](model(rows))

@@ -1,4 +1,4 @@
-"""Small downloads in the very layouts that the public ones have."""
+"""Small downloads in the exact layouts of the public ones."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ def write_picture(path, seed=0, size=SIZE):
 
 
 def write_label(path, values, size=SIZE):
-    """A label map that begins with some values and goes on with the first one."""
+    """A label map that starts with some values and continues with the first one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     label = np.full(size, values[0], np.uint8)
     label.ravel()[: len(values)] = values
@@ -48,7 +48,7 @@ def snapshot(folder):
 
 
 def manifest(folder):
-    """The manifest, checked against the files on disk; nothing but it and its files is there."""
+    """The manifest, checked against the files on disk; there is nothing else."""
     content = json.loads((folder / "manifest.json").read_text())
     files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
     assert files == {*content["outputs"], "manifest.json"}
@@ -86,7 +86,7 @@ def fishyscapes_static(root, cityscapes):
     """Two overlays with their labels, and the Cityscapes images that they belong to.
 
     Returns:
-        The images that are to come out, by name.
+        The expected images, by name.
     """
     wanted = {}
     for index in (0, 1):

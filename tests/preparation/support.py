@@ -1,4 +1,4 @@
-"""Preparing a small download, and looking at what came of it."""
+"""Preparing a small download, and checking the result."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which images train, validate and test BDD-Anomaly."""
+"""Which images are for training, validation and test in BDD-Anomaly."""
 
 import numpy as np
 import pytest
@@ -77,5 +77,5 @@ def test_wrong_label_values(labels):
 
 
 def test_nothing_left(labels):
-    with pytest.raises(InputError, match="no image is left for the split 'train'"):
+    with pytest.raises(InputError, match="no images are left for the split 'train'"):
         split_lists(labels, range(19))

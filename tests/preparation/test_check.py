@@ -1,4 +1,4 @@
-"""What a check says of a folder."""
+"""What a check says about a folder."""
 
 import json
 
@@ -102,7 +102,7 @@ class TestFacts:
         assert facts["not used"] == "3 files: labels/a_color.png, notes.png, original/test.png"
 
     def test_images_in_another_folder(self, tmp_path):
-        """The download of Fishyscapes beside Lost and Found, without preparation."""
+        """The download of Fishyscapes next to Lost and Found, without preparation."""
         downloads.lost_and_found(tmp_path / "lost_and_found")
         root = downloads.fishyscapes_lost_and_found(tmp_path / "fishyscapes")
         report, facts = check(root, "fishyscapes_lost_and_found")
@@ -124,7 +124,7 @@ class TestFacts:
         assert message.startswith("the folder was prepared for version=2, the config says 3: set ")
         (data / "manifest.json").unlink()
         message = problem_of(data, "fishyscapes_static")
-        assert "VERSION.json states version 2, but version 3 is asked for" in message
+        assert "VERSION.json states version 2, but version 3 is requested" in message
 
     def test_config_of_a_user(self, root, tmp_path):
         for name in NAMES:
@@ -149,7 +149,7 @@ class TestProblems:
         assert f"1 of 3 label files have no image: expected {root}/original/b.*" in problem
 
     def test_missing_files_of_held_out_classes(self, tmp_path):
-        """The data set itself names the first one alone."""
+        """The data set itself only names the first one."""
         root = downloads.street_hazards(tmp_path / "raw")
         for index in range(4):
             write_picture(root / "test/images/test/t5" / f"{index}.png")
@@ -157,7 +157,7 @@ class TestProblems:
         report, _ = check(root, "street_hazards")
         folder = root / "test"
         assert report.problems[0].startswith(
-            f"5 files are missing beside those that are there: {folder}/images/test/t5/9.png, "
+            f"5 files are missing next to existing ones: {folder}/images/test/t5/9.png, "
             f"{folder}/annotations/test/t5/0.png, {folder}/annotations/test/t5/1.png, ..."
         )
         assert report.verdict.endswith("(and 1 more, above)")
@@ -169,7 +169,7 @@ class TestProblems:
         path = root / "labels" / "b.png"
         assert report.problems == [
             f"1 files hold label values that are not allowed: {path} [2, 77]: "
-            "take the labels of the benchmark"
+            "use the labels of the benchmark"
         ]
 
     @pytest.mark.parametrize("kind", ["original", "labels"])
@@ -188,18 +188,18 @@ class TestProblems:
         write_label(root / "labels" / "b.png", [0], (6, 4))
         path = root / "labels" / "b.png"
         assert problem_of(root).startswith(
-            f"1 files are not as large as their image: {path} is 6 x 4, its image 4 x 6"
+            f"1 files differ in size from their image: {path} is 6 x 4, its image 4 x 6"
         )
 
     def test_nothing_unknown(self, root):
         for name in NAMES:
             write_label(root / "labels" / f"{name}.png", [0], (8, 6) if name == "c" else SIZE)
-        assert problem_of(root).startswith("no label file holds an unknown pixel")
+        assert problem_of(root).startswith("no label file has unknown pixels")
 
     def test_no_labels(self, root):
         for path in (root / "labels").iterdir():
             path.unlink()
-        assert "holds no label file" in problem_of(root)
+        assert "has no label files" in problem_of(root)
 
     def test_several_problems(self, root):
         write_label(root / "labels" / "a.png", [0, 77], (6, 4))
@@ -229,7 +229,7 @@ class TestPrepared:
         assert facts["not used"] == "none"
 
     def test_changed_file(self, root, data):
-        """A damage that is seen by nothing but the checksum, and mended by the same plan."""
+        """Damage that only the checksum detects, and that the same plan fixes."""
         write_label(data / "labels" / "a.png", [0, 1, 1])
         assert check(data)[0].problems == []
         assert problem_of(data, checksums=True).startswith(
@@ -258,11 +258,11 @@ class TestPrepared:
     def test_unfinished(self, data):
         journal = data / "manifest.partial.jsonl"
         journal.write_text(json.dumps({"name": "road_anomaly"}) + "\n")
-        assert problem_of(data).startswith("the preparation did not come to its end: run python ")
+        assert problem_of(data).startswith("the preparation was not completed: run python ")
 
     def test_no_checksums(self, root):
         problem = problem_of(root, checksums=True)
-        assert problem.startswith("there are no checksums to compare with: ")
+        assert problem.startswith("no checksums to compare with: ")
 
     def test_prepared_with_other_options(self, tmp_path):
         data = tmp_path / "data"
@@ -283,7 +283,7 @@ def test_what_is_printed(root, capsys):
     show(check_data_set("road_anomaly", root))
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1].startswith("not ready: 1 files hold label values that are not allowed")
-    assert lines[-2].startswith("also wrong: 1 files are not as large as their image")
+    assert lines[-2].startswith("also wrong: 1 files differ in size from their image")
     cells = [tuple(cell.strip() for cell in line.split("│")[1:-1]) for line in lines]
     assert ("77", "not allowed", "1", "1.04 %") in cells
     assert ("not used", "1 files: original/a [bold].png") in cells

@@ -1,4 +1,4 @@
-"""Both Fishyscapes sets, whose downloads hold no images."""
+"""Both Fishyscapes sets; their downloads have no images."""
 
 import cv2
 import numpy as np
@@ -55,13 +55,13 @@ class TestFishyscapesLostAndFound:
             path.unlink()
         message = (
             "1 of 2 label files have no image: expected .*04_Some_Street_d_000000_000030.*"
-            "of all its splits"
+            "of all splits"
         )
         refused(self.name, Request(raw, data, images=base), message)
 
     def test_no_labels(self, raw, data, base):
         raw.mkdir()
-        refused(self.name, Request(raw, data, images=base), "holds no label file")
+        refused(self.name, Request(raw, data, images=base), "has no label files")
 
     def test_images_must_be_given(self, raw, data):
         downloads.fishyscapes_lost_and_found(raw)
@@ -143,7 +143,7 @@ class TestFishyscapesStatic:
             path.unlink()
         message = (
             "2 of 2 label files have no image: expected .*frankfurt_000000_000294_leftImg8bit.*, "
-            ".*frankfurt_000001_000294_leftImg8bit.*: add the images of Cityscapes"
+            ".*frankfurt_000001_000294_leftImg8bit.*: add the images of all splits of Cityscapes"
         )
         refused(self.name, Request(raw, data, images=cityscapes, version=3), message)
 

@@ -1,4 +1,4 @@
-"""What each data set is made of, on downloads in the public layouts."""
+"""What each data set is made from, on downloads in the public layouts."""
 
 import os
 
@@ -85,7 +85,7 @@ class TestLostAndFound:
     def test_half_of_the_training_split(self, raw, data):
         downloads.lost_and_found(raw)
         (raw / "leftImg8bit" / "train").rename(raw / "train")
-        refused(self.name, Request(raw, data), "folder of the images is missing: .*8bit/train")
+        refused(self.name, Request(raw, data), "image folder is missing: .*8bit/train")
 
 
 class TestStreetHazards:

@@ -1,4 +1,4 @@
-"""Runs that failed or were killed, and go on."""
+"""Runs that failed or were killed, and continue."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from .toy import NAMES, ids, plan_of, remade, upper
 
 
 class Stop:
-    """Stands for ``upper``, and acts when it comes to one of the files."""
+    """Replaces ``upper``, and acts when it reaches one of the files."""
 
     def __init__(self, name, act):
         self.name, self.act = name, act
@@ -83,7 +83,7 @@ def test_line_cut_off_by_the_kill(source, folder):
 
 
 def test_killed_while_it_mends(source, folder):
-    """The old manifest stays until the run has come to its end."""
+    """The old manifest stays until the run has finished."""
     write_plan(plan_of(source), folder)
     old = (folder / "manifest.json").read_text()
     (source / "raw" / "a.txt").write_text("a new text")

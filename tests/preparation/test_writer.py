@@ -1,4 +1,4 @@
-"""Writing a prepared folder: links, copies, what is made anew."""
+"""Writing a prepared folder: links, copies, and what is made again."""
 
 import hashlib
 import json
@@ -125,7 +125,7 @@ def test_links_to_another_file_are_mended(source, folder):
 
 
 def test_moved_download(source, folder):
-    """Links have to be made anew; what was copied or converted is still right."""
+    """Links must be made again; what was copied or converted is still right."""
     write_plan(plan_of(source), folder)
     moved = source.rename(source.with_name("moved"))
     assert write_plan(plan_of(moved), folder) == Summary(2, 2, 0)

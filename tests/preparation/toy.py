@@ -21,7 +21,7 @@ def plan_of(source, make=upper, names=NAMES, **kwargs):
 
 
 def ids(folder):
-    """Inode and time of each file: they change when a file is made anew."""
+    """Inode and time of each file: they change when a file is made again."""
     files = {path.name: path.lstat() for path in (folder / "sub").iterdir()}
     return {name: (s.st_ino, s.st_mtime_ns) for name, s in sorted(files.items())}
 

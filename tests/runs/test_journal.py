@@ -18,7 +18,7 @@ def test_numbers_are_kept_exactly_and_a_line_that_was_cut_off_is_dropped(tmp_pat
     assert again.lines == lines
     again.add([["c", 3.0, 0.0]])
     assert [key for key, *_ in Journal(path, RUN, resume=True).lines] == ["a", "b", "c"]
-    assert not Journal(path, RUN).lines  # begun anew
+    assert not Journal(path, RUN).lines  # started again
     assert not Journal(path, RUN, resume=True).lines
 
 

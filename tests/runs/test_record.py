@@ -1,4 +1,4 @@
-"""Records of runs: what is compared, and what is said."""
+"""Records of runs: what is compared, and the messages."""
 
 import json
 

@@ -1,6 +1,6 @@
 """What every post-hoc score must fulfil.
 
-The test class of a score inherits :class:`ScoreContract` and gives ``name``, ``score`` and a
+The test class of a score inherits :class:`ScoreContract` and defines ``name``, ``score`` and a
 ``reference`` in numpy::
 
     class TestMaxLogit(ScoreContract):

@@ -1,13 +1,13 @@
 """What every score with fitted statistics must fulfil.
 
-The test class of a score inherits :class:`FittedRowContract` (space of logits or features) and
-gives its registered ``name``::
+The test class of a score inherits :class:`FittedRowContract` (space of logits or features) and sets
+its registered ``name``::
 
     class TestKLMatching(FittedRowContract):
         name = "kl_matching"
 
-A score of another space inherits :class:`FittedScoreContract` and says by ``batch`` and ``scores``
-how it is called.
+A score of another space inherits :class:`FittedScoreContract` and defines in ``batch`` and
+``scores`` how it is called.
 """
 
 import pytest
@@ -22,7 +22,7 @@ CLASSES, DIMS, SAMPLES = 4, 6, 90
 
 
 def fit(score: FittedScore, *batches: tuple) -> dict[str, Tensor]:
-    """Fit a score; gives the float64 sums over all batches."""
+    """Fit a score; returns the float64 sums over all batches."""
     score.begin_fit()
     for batch in batches:
         score.update(*batch)

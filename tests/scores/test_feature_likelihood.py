@@ -53,7 +53,7 @@ def test_scipy(shrinkage, name):
 
 
 def test_the_volume_counts():
-    """Between two classes of equal distance the tighter one is the likelier."""
+    """Of two classes at equal distance the tighter one is more likely."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(4000, 2, generator=generator)
     labels = torch.arange(4000) % 2

@@ -98,7 +98,7 @@ class TestMahalanobis(FittedRowContract):
         score.begin_fit()
         score.update(rows, 2 * labels)
         assert "[1, 3]" in score.end_fit()
-        # The unfitted means of the missing classes must not attract what lies near them.
+        # The unfitted means of the missing classes must not attract what is near them.
         test = torch.cat([rows.mean(0, keepdim=True), torch.zeros(1, 5), rows[:20]])
         expected = sklearn_distances(rows, labels, test, 1e-3, self.tied).min(1)
         np.testing.assert_allclose(score(test).numpy(), expected, rtol=1e-4)

@@ -46,7 +46,7 @@ class TestOdin:
     def test_the_step_is_that_of_the_tempered_softmax(self, temperature, sign):
         """Logits (5, 4.9 - 2 x, 3 x - 10): at x = 0 the gradient of T log p_0 is 2 p_1 - 3 p_2.
 
-        That is 0.95 at T = 1, where p_2 is nothing, and -1/3 at T = 1000, where all are alike.
+        That is 0.95 at T = 1, where p_2 is negligible, and -1/3 at T = 1000, where all are equal.
         """
 
         def logits_fn(x):

@@ -70,7 +70,7 @@ class TestOpenMax(FittedRowContract):
         total = sum(math.exp(v) for v in exact)
         prob = [math.exp(v) / total for v in exact]
         assert score.probabilities(row)[0].tolist() == pytest.approx(prob, abs=1e-6)
-        score.alpha = 1  # class 0 alone
+        score.alpha = 1  # only class 0
         odds = 2.0 - math.log(math.exp(2) + math.exp(3) + math.exp(-1))
         assert score(row).item() == pytest.approx(odds, abs=1e-6)
         score.usable[0] = 0
@@ -152,7 +152,7 @@ class TestOpenMax(FittedRowContract):
         path = mean - torch.linspace(0, 20, 60)[:, None] * torch.tensor([0.0, 0.0, 1.0])
         scores = score(path)
         assert (scores.diff() >= 0).all() and scores[-1] - scores[0] > 8
-        # Later w is 1, and the third logit without weight beside the others.
+        # Later w is 1, and the third logit has no weight next to the others.
         assert (scores[:20].diff() > 0).all()
         assert (distances(path, mean, kind).diff() > 0).all()
 
@@ -203,7 +203,7 @@ class TestOpenMax(FittedRowContract):
         assert score.usable.tolist() == [1, 0, 0, 0, 1]
         assert all(value.isfinite().all() for value in score.statistics().values())
         torch.testing.assert_close(score.means[1], rows[30:32].mean(0))
-        # A plain softmax with a logit of 0 beside it: nothing is revised.
+        # A plain softmax with an additional logit of 0: nothing is revised.
         test = 5 + 20 * torch.eye(5)
         plain = -test.logsumexp(1)
         found = score(test)
@@ -235,7 +235,7 @@ class TestOpenMax(FittedRowContract):
             fit(OpenMax(rows.shape[1], distance=kind), (rows, labels))
 
     def test_a_tail_below_the_rounding_of_its_start(self):
-        """Distances 1 + 8e-8 ... 1 + 8.4e-8, of which all lie below the start in float32."""
+        """Distances 1 + 8e-8 ... 1 + 8.4e-8; in float32 all are below the start."""
         off = torch.linspace(4e-4, 4.1e-4, 5)
         signs = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
         rows = torch.cat([signs * torch.stack([torch.ones(()), one]) for one in off])

@@ -27,7 +27,7 @@ class TestStandardizedMaxLogit(FittedRowContract):
     def test_by_hand(self):
         score = StandardizedMaxLogit(2)
         rows = torch.tensor([[4.0, 0.0], [6.0, 1.0], [0.0, 1.0], [2.0, 3.0]])
-        # The labels play no part: class 0 is predicted with 4 and 6, class 1 with 1 and 3.
+        # The labels do not matter: class 0 is predicted with 4 and 6, class 1 with 1 and 3.
         fit(score, (rows, torch.tensor([1, 1, 0, 0])))
         assert score.means.tolist() == [5.0, 2.0] and score.stds.tolist() == [1.0, 1.0]
         assert score(torch.tensor([[7.0, 0.0], [0.0, 0.5]])).tolist() == [-2.0, 1.5]
@@ -67,7 +67,7 @@ class TestStandardizedMaxLogit(FittedRowContract):
 
 
 class TestSmoothedMaxLogit(FittedRowContract):
-    """The same score: the borders of its map are the business of the model."""
+    """The same score: the model handles the borders of its map."""
 
     name = "sml_smooth"
 

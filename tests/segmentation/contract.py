@@ -21,7 +21,7 @@ HOSTS = {
     "SegformerHead": _TWO,
     "UPerHead": dict(_TWO, pool_scales=(1, 2)),
 }
-# No layer of its own and no statistics: every pixel stands alone.
+# No layer of its own and no statistics: every pixel is independent.
 PIXELWISE = dict(
     host="FCNHead", in_channels=16, in_index=1, channels=16, num_convs=0, concat_input=False
 )
@@ -57,7 +57,7 @@ def total(losses):
 class HeadContract:
     """Tests of a decode head that wraps a host; a head's test class inherits them.
 
-    It gives :meth:`make`, and :meth:`expected_loss` where its loss is not the host's own
+    It defines :meth:`make`, and :meth:`expected_loss` if its loss is not the host's own
     cross-entropy. Each test runs with every host of ``HOSTS``.
     """
 
@@ -66,7 +66,7 @@ class HeadContract:
         raise NotImplementedError
 
     def expected_loss(self, scores, labels):
-        """Name and value of ``loss_decode`` on class scores ``(N, C, H, W)``, in other words."""
+        """Name and value of ``loss_decode`` on class scores ``(N, C, H, W)``, reimplemented."""
         loss = F.cross_entropy(scores, labels, ignore_index=255, reduction="sum")
         return "loss_ce", loss / labels.numel()
 

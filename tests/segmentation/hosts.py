@@ -66,14 +66,14 @@ _KERNEL_UPDATE = dict(
 
 @dataclass(frozen=True)
 class Host:
-    """A decode head: its arguments, and the reasons where it is refused."""
+    """A decode head: its arguments, and the reasons if it is rejected."""
 
     cfg: dict = field(default_factory=dict)
     backbone: dict = field(default_factory=lambda: PYRAMID)
     size: tuple[int, int] = (32, 48)
-    scores: str = ""  # why post-hoc scores are refused
+    scores: str = ""  # why post-hoc scores are rejected
     features: bool = True  # post-hoc scores of the features
-    open_set: str = ""  # why open-set heads are refused
+    open_set: str = ""  # why open-set heads are rejected
     cascade: bool = False
     operator: str = ""  # what it takes from mmcv.ops
     compiled: bool = False  # that operator is not written in Python

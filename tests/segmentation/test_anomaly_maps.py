@@ -1,4 +1,4 @@
-"""Anomaly maps follow the host's geometry, those that ride as channels of their own too."""
+"""Anomaly maps follow the host's geometry, including those carried as extra channels."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ SCORES = {
 
 
 def ready(head, *args, test_cfg=None, **kwargs):
-    """A model whose statistics are fitted, on whole images."""
+    """A model with fitted statistics, on whole images."""
     model = build(head, *args, **kwargs)
     fit(model, *(image((32, 24), seed) for seed in range(50, 54)))
     model.test_cfg = ConfigDict(test_cfg or model.test_cfg)
@@ -37,7 +37,7 @@ def ready(head, *args, test_cfg=None, **kwargs):
 
 @pytest.mark.parametrize("head", SCORES)
 class TestGeometry:
-    """All that the host does to the class scores happens to every anomaly map."""
+    """Everything the host does to the class scores also happens to every anomaly map."""
 
     def test_slide_equals_whole_on_one_window(self, head):
         window = dict(mode="slide", crop_size=(16, 24), stride=(8, 8))
@@ -171,7 +171,7 @@ class TestRidingScores:
         expected = nn.functional.interpolate(expected, (32, 48), mode="bilinear")[0].numpy()
         (sample,) = predict(model, image((32, 48)))
         found = sample.pred_anomaly.data.numpy()
-        if head == "lgmm":  # the map rides at the size of the class scores
+        if head == "lgmm":  # the map is carried at the size of the class scores
             assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
         np.testing.assert_allclose(found, expected, rtol=1e-3)
 
@@ -207,7 +207,7 @@ class TestRidingScores:
         (sample,) = predict(model, picture)
         torch.testing.assert_close(sample.pred_anomaly.odin, expected, rtol=1e-5, atol=1e-5)
         assert all(parameter.grad is None for parameter in model.parameters())
-        # The class scores are those of the picture as it is.
+        # The class scores are those of the unchanged picture.
         torch.testing.assert_close(sample.seg_logits.data, logits(picture[None])[0])
 
     @pytest.mark.parametrize("name", [*FITTED, "odin_fitted"])

@@ -1,4 +1,4 @@
-"""Heads: the contract for each, exact agreement with mmseg, and what is refused.
+"""Heads: the contract for each, exact agreement with mmseg, and what is rejected.
 
 The other heads of mmseg are in ``test_hosts.py``.
 """
@@ -41,7 +41,7 @@ class LinearClassifier(OpenSetClassifier):
 
 @MMSEG_MODELS.register_module(name="TestDoublingHead", force=True)
 class DoublingHead(FCNHead):
-    """A head that goes on after ``conv_seg``."""
+    """A head that continues after ``conv_seg``."""
 
     def forward(self, inputs):
         return super().forward(inputs).repeat(1, 2, 1, 1)
@@ -79,7 +79,7 @@ class TestLGMMHeadWithCountedPrior(HeadContract):
 
 class TestCACHead(HeadContract):
     def make(self, host, **host_cfg):
-        # The other anchors would have to be fitted first.
+        # The other anchors would need fitting first.
         return CACHead(host, dict(test_anchors="fixed", magnitude=2.0), **host_cfg)
 
     def expected_loss(self, scores, labels):
@@ -185,7 +185,7 @@ def wrap(host, **cfg):
 
 @pytest.mark.usefixtures("mmseg_scope")
 class TestMethodHead:
-    """The loss of a method comes with its head, and no other one gets in unseen."""
+    """The loss of a method comes with its head, and no other is accepted silently."""
 
     def make(self, head, classifier=None, **cfg):
         return head("FCNHead", classifier, num_classes=NUM_CLASSES, **HOSTS["FCNHead"], **cfg)
@@ -242,7 +242,7 @@ class TestMethodHead:
 
 @pytest.mark.usefixtures("mmseg_scope")
 class TestRefusedHosts:
-    """Heads that cannot be wrapped are refused, by name, and not silently misused."""
+    """Heads that cannot be wrapped are rejected, by name, and not silently misused."""
 
     def test_work_after_conv_seg(self):
         head = wrap("TestDoublingHead", in_channels=16, channels=8)

@@ -1,4 +1,4 @@
-"""Every decode head of mmseg in a whole segmentor: trained, tested, or refused in one line."""
+"""Every decode head of mmseg in a whole segmentor: trained, tested, or rejected in one line."""
 
 import importlib.util
 from importlib import import_module
@@ -126,7 +126,7 @@ def test_trains_one_step(build, name, method):
     before = {n: p.detach().clone() for n, p in trained.items()}
     optimiser.step()
     moved = [n for n, p in trained.items() if not torch.equal(p, before[n])]
-    # Attention blocks start at zero: what lies before them moves from the second step on.
+    # Attention blocks start at zero: what is before them changes from the second step on.
     assert len(moved) > 0.6 * len(trained)
     assert any(n.startswith("backbone") for n in moved)
     assert any("classifier" in n for n in moved)

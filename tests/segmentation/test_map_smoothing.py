@@ -18,12 +18,12 @@ SIZE, SHAPES = (24, 32), [(48, 60), (70, 51)]
 
 
 def picture(seed=0):
-    """Large soft regions: where classes change at every pixel nothing would be suppressed."""
+    """Large soft regions: if classes changed at every pixel nothing would be suppressed."""
     return nn.functional.interpolate(image((3, 4), seed)[None], SIZE, mode="bilinear")[0]
 
 
 def entries(kind, **options):
-    """A score as it is, suppressed, smoothed, and both."""
+    """A score unchanged, suppressed, smoothed, and both."""
     suppressed = dict(type=kind, name="suppressed", boundary_suppression=True, **options)
     return [
         dict(type=kind, name="raw", **options),
@@ -177,7 +177,7 @@ def test_refused(head, score, message):
 
 
 class TestChoosingByName:
-    """``--scores`` takes names alone: those of the config's own entries stand for these."""
+    """``--scores`` only takes names: those of the config's own entries refer to them."""
 
     SMOOTH = dict(type="energy", name="energy_smooth", boundary_suppression=True, smoothing=True)
 

@@ -138,7 +138,7 @@ def test_reject_threshold(head):
     picture = image((16, 24))
     (before,) = predict(model, picture)
     assert "pred_open_set" not in before
-    # At the value of a pixel: the score must lie above, not at, the threshold.
+    # Equal to the score of a pixel: it must be above, not at, the threshold.
     threshold = before.pred_anomaly.energy.flatten().sort().values[200].item()
     model = build(head, score=["energy", "msp"], reject_threshold=threshold)
     (sample,) = predict(model, picture)

@@ -1,4 +1,4 @@
-"""Label 254 in training: who sees it, and who refuses it."""
+"""Label 254 in training: what sees it, and what rejects it."""
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ def losses_of(model, data):
 
 
 def test_only_the_classifier_sees_outliers():
-    """Host and auxiliary head lose what they lose with 255; the classifier sees 254."""
+    """Host and auxiliary head have the same loss as with 255; the classifier sees 254."""
     ignored = samples()
     for sample in ignored:
         sample.gt_sem_seg.data[sample.gt_sem_seg.data == 254] = 255

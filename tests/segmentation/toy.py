@@ -1,4 +1,4 @@
-"""A small segmentor whose maps can be computed by hand."""
+"""A small segmentor with maps that can be computed by hand."""
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ MIXTURE = ["likelihood", "likelihood_ratio", "centred_energy", "marginal"]
 
 @MMOSR_MODELS.register_module(name="TestPixelBackbone", force=True)
 class PixelBackbone(nn.Module):
-    """A 1x1 convolution: every pixel of the output depends on that pixel of the image alone."""
+    """A 1x1 convolution: every pixel of the output depends only on that pixel of the image."""
 
     def __init__(self):
         super().__init__()

@@ -68,7 +68,7 @@ def logits(net, inputs):
 
 
 def normalised(path, mean, std):
-    """An image file as the release feeds it: RGB / 255, minus mean, over std; ``(3, 32, 32)``."""
+    """An image file as the release loads it: RGB / 255, minus mean, over std; ``(3, 32, 32)``."""
     image = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
     pixels = torch.from_numpy(image).permute(2, 0, 1).float() / 255
     return (pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None]

@@ -19,7 +19,7 @@ def data_options(scenes):
 
 @pytest.fixture(scope="session")
 def tiny_options(data_options):
-    """Options that shrink ``lgmm_deeplabv3plus_demo.py`` to a few milliseconds a step."""
+    """Options that shrink ``lgmm_deeplabv3plus_demo.py`` to a few milliseconds per step."""
     return [
         *data_options,
         "train_dataloader.batch_size=2",

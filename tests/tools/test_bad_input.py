@@ -101,7 +101,7 @@ def test_train_resumed_from_wrong_files(call, tiny_options, tmp_path, checkpoint
 
 
 def damage_label(tmp_path, scenes, content):
-    """A copy of the scenes in which every label file holds ``content``."""
+    """A copy of the scenes where every label file has ``content``."""
     for source in scenes.rglob("*.png"):
         target = tmp_path / "data" / source.relative_to(scenes)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -151,7 +151,7 @@ def test_test_does_not_run_code_from_a_checkpoint(call, tiny_options, tmp_path):
 
 
 def test_test_gives_the_figures_of_the_chosen_scores(tiny_options, tmp_path, checkpoint):
-    # A process of its own: mmengine keeps its logger, with the files of another test's run.
+    # Its own process: mmengine keeps its logger, with the files of another test's run.
     command = ["test", ROOT / DEMO, checkpoint]
     command += ["--work-dir", tmp_path, "--out-dir", tmp_path / "labels"]
     command += ["--scores", "likelihood", "energy", "--cfg-options", *tiny_options]

@@ -75,7 +75,7 @@ def errors_of(output):
 
 
 def wait_for_images(tool, out, name, count):
-    """Wait until so many images are in the part files."""
+    """Wait until this many images are in the part files."""
     end = time.monotonic() + 120
     while len(images_done(out / name / "parts")) < count:
         assert tool.poll() is None, tool.printed()[0]
@@ -85,7 +85,7 @@ def wait_for_images(tool, out, name, count):
 
 @pytest.fixture(scope="module")
 def whole(files, tmp_path_factory):
-    """Folder and output of a run of one process that nobody stopped."""
+    """Folder and output of an uninterrupted run of one process."""
     out = tmp_path_factory.mktemp("whole")
     status, output = run(files, out)
     assert status == 0, output
@@ -148,7 +148,7 @@ def test_two_processes_are_one_process(files, whole, tmp_path):
 
 
 def test_killed_and_resumed(files, whole, tmp_path):
-    """Killed twice without a word, then finished by two processes."""
+    """Killed twice without warning, then finished by two processes."""
     out = tmp_path / "killed"
     for images, more in ((2, ()), (4, ["--resume"])):
         tool = start(files, out, *more, slow=0.3)
@@ -172,7 +172,7 @@ def test_killed_and_resumed(files, whole, tmp_path):
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_stopped_and_resumed(files, whole, tmp_path, number, status):
-    """What is done is kept when the run is asked to stop, also what was not due to be written."""
+    """What is done is kept when the run is told to stop, even if not yet due to be written."""
     out = tmp_path / "stopped"
     tool = start(files, out, slow=0.3)
     wait_for_images(tool, out, "test", 1)

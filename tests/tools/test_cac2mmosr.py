@@ -17,7 +17,7 @@ CONFIG = ROOT / f"cac_osrcinet_cifar10-release-trial{TRIAL}.py"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Four photographs a class and part."""
+    """Four photographs per class and part."""
     root = tmp_path_factory.mktemp("cifar10_jpeg")
     pictures = iter(crops(80))
     for part in ("train", "test"):

@@ -1,4 +1,4 @@
-"""Files of the CAC release: what is read, what is refused, and what becomes of it."""
+"""Files of the CAC release: what is read, what is rejected, and the result."""
 
 import copy
 import re
@@ -63,7 +63,7 @@ def test_weights(tmp_path, open_set, dropout_first):
         assert torch.equal(model.classifier.anchors, anchors)
         assert torch.equal(model.classifier.reestimated_anchors, anchors)
         with pytest.raises(InputError, match="anchors"):
-            model.head(model.extract_feat(inputs))  # they are still to be re-estimated
+            model.head(model.extract_feat(inputs))  # they still need to be re-estimated
         model.classifier.test_anchors = "fixed"
         distances = torch.cdist(expected, anchors)
         scores = model.head(model.extract_feat(inputs))
@@ -104,7 +104,7 @@ def test_a_name_that_says_something_else(tmp_path):
 
 
 def refusal(tmp_path, content):
-    """The one line with which a file is refused."""
+    """The one-line message for a rejected file."""
     path = save(content, tmp_path / "file.pth")
     with pytest.raises(InputError) as caught:
         read_release(path)
@@ -157,7 +157,7 @@ def test_duplicates_must_be_exact(tmp_path):
         assert not torch.equal(changed[key], content["net"][key])
         expected = f"1 duplicates that are not exact duplicates (net.{key})"
         assert refusal(tmp_path, dict(content, net=changed)) == expected
-    # One block with the dropout in front and the others with it behind is no such file.
+    # One block with the dropout in front and the others with it after is not such a file.
     mixed = {k: v for k, v in content["net"].items() if "encoder.encoder2" not in k}
     other = release(dropout_first=True)["net"]
     mixed.update({k: v for k, v in other.items() if "encoder.encoder2" in k})

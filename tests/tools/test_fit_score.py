@@ -113,7 +113,7 @@ def test_a_plain_checkpoint_of_mmseg(files, fit, data, tmp_path, capsys):
 
 
 def test_two_processes_fit_what_one_fits(files, data, tmp_path):
-    """With an odd number of images, of which none counts twice."""
+    """With an odd number of images; no image counts twice."""
     scores, out = ["sml", "mahalanobis"], tmp_path / "two.pth"
     config, checkpoint = files / "plain.py", files / "plain.pth"
     command = ["bash", ROOT / "tools" / "dist_fit_score.sh", config, checkpoint, 2]
@@ -168,14 +168,14 @@ def test_anchors(files, fit, call, data, tmp_path):
     result = call("fit_score", files / "cac.py", out, "--out", again, *common, nowhere)
     assert_one_line(result, "train_dataloader", "/nowhere")
     assert not again.exists()
-    # Another score of this checkpoint gets anchors along, for it sees them.
+    # Another score of this checkpoint also gets anchors, because it depends on them.
     assert fit(files / "cac.py", "--scores", "sml", "--out", tmp_path / "sml.pth")[0] == 0
     both = read_checkpoint(tmp_path / "sml.pth")
     assert both["state_dict"][prefix + "fitted"] and both[SCORE_STATISTICS].keys() == {"sml"}
 
 
 def test_entries_of_the_config_by_name(files, data, call, tmp_path):
-    """With other names than their types, and with options of their maps."""
+    """With names other than their types, and with options for their maps."""
     config, out, common = tmp_path / "named.py", tmp_path / "named.pth", ["--cfg-options", *data]
     scores = [
         dict(type="cac", name="cac_smooth", smoothing=True),
@@ -193,7 +193,7 @@ def test_entries_of_the_config_by_name(files, data, call, tmp_path):
 
 
 def test_testing_with_what_was_fitted(files, data, scenes, tmp_path):
-    """As a user does it, in processes of their own."""
+    """As a user does it, in separate processes."""
     common = ["--work-dir", tmp_path / "work", "--cfg-options", *data]
     config, checkpoint = files / "cac.py", files / "cac.pth"
     out = tmp_path / "fitted.pth"

@@ -1,4 +1,4 @@
-"""``--help`` and slips in the arguments are answered at once: nothing heavy is imported."""
+"""``--help`` and wrong arguments are answered at once: nothing heavy is imported."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Weights of the package in the place of a checkpoint, in all tools that take one."""
+"""Weights of the package instead of a checkpoint, in all tools that take one."""
 
 import json
 
@@ -99,7 +99,7 @@ def test_training_starts_from_them(files, call, weights, options, tmp_path, form
 
 def test_what_training_refuses(files, call, weights, options):
     resume = call("train", files / "plain.py", "--resume", NAME, *options)
-    assert_one_line(resume, NAME, "no state of a training", f"--cfg-options load_from={NAME}")
+    assert_one_line(resume, NAME, "no training state", f"--cfg-options load_from={NAME}")
     none = call("train", files / "plain.py", *options, "load_from=mmosr://none")
     assert_one_line(none, "mmosr://none", f"choose from {NAME}")
 

@@ -32,7 +32,7 @@ def test_prepare_check_damage_and_mend(tmp_path):
     write_label(raw / "CamVid/testannot/0001TP_002690.png", [11, 9, 10, 0])
 
     status, out, _ = run("prepare", "camvid", raw, data, "--copy")
-    assert status == 0 and f"{data}: 6 files made, 0 in order already, 0 removed" in out
+    assert status == 0 and f"{data}: 6 files made, 0 already in order, 0 removed" in out
     assert out.splitlines()[-1] == (
         "ready: configs/_base_/benchmarks/camvid.py (1 of 233 images: its figures cannot be "
         "compared)"
@@ -56,7 +56,7 @@ def test_prepare_check_damage_and_mend(tmp_path):
     )
 
     status, out, _ = run("prepare", "camvid", raw, data, "--copy")
-    assert status == 0 and "1 files made, 5 in order already, 0 removed" in out
+    assert status == 0 and "1 files made, 5 already in order, 0 removed" in out
     assert (read(label) == right).all()
 
 
@@ -91,7 +91,7 @@ def test_killed_run_goes_on(tmp_path):
     done = {path: path.lstat().st_ino for path in links}
     status, out, _ = run("prepare", "road_obstacle_21", raw, data)
     assert status == 0
-    made, kept = map(int, re.search(r"(\d+) files made, (\d+) in order already", out).groups())
+    made, kept = map(int, re.search(r"(\d+) files made, (\d+) already in order", out).groups())
     assert made + kept == 1000 and kept >= 100 and abs(kept - len(done)) <= 1
     assert sum(path.lstat().st_ino == inode for path, inode in done.items()) >= kept
     assert len(manifest(data)["outputs"]) == 1000

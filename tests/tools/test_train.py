@@ -17,7 +17,7 @@ STEPS = 12
 
 
 def start(command, **options):
-    """Start a process in the repository, with one thread, in a session of its own."""
+    """Start a process in the repository, with one thread, in its own session."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [str(part) for part in command],
@@ -32,7 +32,7 @@ def start(command, **options):
 
 
 def finish(process, seconds=240):
-    """Wait for a process that should end well; return what it printed."""
+    """Wait for a process that should succeed; return what it printed."""
     try:
         output, _ = process.communicate(timeout=seconds)
     finally:

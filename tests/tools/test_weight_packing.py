@@ -1,4 +1,4 @@
-"""What tools/model_converters/weight_packing.py packs, says and refuses."""
+"""What tools/model_converters/weight_packing.py packs, says and rejects."""
 
 import pytest
 import torch
@@ -68,7 +68,7 @@ def test_files_that_are_not_written(tmp_path):
 
 
 def test_the_samples_of_a_memory_are_left_out(tmp_path):
-    """And come back with the same counts, also under the strict comparison of keys."""
+    """And are restored with the same counts, also with the strict comparison of keys."""
     memory = AssignmentMemory(2, 3, size=50)
     memory.update(torch.tensor([0, 0, 1]), torch.tensor([1, 1, 2]), per_class=3)
     content = {"state_dict": nn.ModuleDict({"memory": memory}).state_dict()}

@@ -1,4 +1,4 @@
-"""Old names of options work, and say so in one line."""
+"""Old names of options work, with a one-line notice."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many threads torch takes beside other processes, and how they wait."""
+"""How many threads torch uses next to other processes, and how they wait."""
 
 import ast
 import os
@@ -27,7 +27,7 @@ HEAVY = {"torch", "torchvision", "mmengine", "mmcv", "mmseg", "mmpretrain", "skl
         (2, 2, 2, 0.6, 1),
         (2, 2, 2, 2.0, 1),
         (16, 16, 16, 1.0, 15),
-        (8, 16, 16, 6.2, 8),  # torch takes one thread a core
+        (8, 16, 16, 6.2, 8),  # torch uses one thread per core
         (64, 64, 3, 10.0, 3),  # a container
         (64, 64, 3, 62.7, 1),
         (1, 8, 8, 0.0, 1),
@@ -65,7 +65,7 @@ def test_busy_processors_are_left_to_others(fit):
         3,
         [
             "torch computes with 3 of 4 threads: other processes keep 1.0 of 4 processors busy, "
-            "and this one may use 4. OMP_NUM_THREADS=N chooses the number, on which the last "
+            "and this one may use 4. OMP_NUM_THREADS=N sets the number, on which the last "
             "digits of all results depend."
         ],
     )
@@ -86,7 +86,7 @@ def test_threads_stay_as_they_are(fit):
 
 
 def test_a_busy_process_is_seen():
-    """On one processor, whose load is known."""
+    """On one processor with a known load."""
     code = "import os; os.sched_setaffinity(0, [{0}]); print(flush=True)\nwhile True: pass"
     first = min(os.sched_getaffinity(0))
     process = subprocess.Popen([sys.executable, "-c", code.format(first)], stdout=subprocess.PIPE)
@@ -127,7 +127,7 @@ TOOLS = [path for path in sorted((ROOT / "tools").rglob("*.py")) if "__main__" i
 
 @pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.name)
 def test_tools_import_the_package_first(path):
-    """The environment counts when torch is loaded, which their functions do afterwards."""
+    """The environment is read when torch is loaded, which their functions do afterwards."""
     found = []
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):

@@ -120,7 +120,7 @@ def test_file_is_written(tmp_path):
     "matrix, message",
     [
         (np.ones((2, 2)), r"has shape \(3, 3\), got \(2, 2\)"),
-        (np.zeros((3, 3)), "counts no image"),
+        (np.zeros((3, 3)), "counts no images"),
         (-np.eye(3), "negative"),
     ],
 )

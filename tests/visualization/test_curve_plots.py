@@ -74,7 +74,7 @@ def test_the_rate_at_95_percent_of_a_perfect_score_lies_on_the_border():
     histogram = histogram_of(np.arange(200), np.arange(200) >= 100)
     linear, logarithmic = draw_roc({"perfect": histogram}, "").axes
     assert _dots(linear) == [(0, 0.95)]
-    assert _dots(logarithmic) == [(0.01, 0.95)]  # where the axis begins
+    assert _dots(logarithmic) == [(0.01, 0.95)]  # where the axis starts
 
 
 def test_several_scores_have_their_own_styles_and_one_legend_line_each():
@@ -190,7 +190,7 @@ def test_undefined_curves_are_one_clear_line():
             draw({"msp": known}, "")
         with pytest.raises(InputError, match="score 'b' has no known pixel"):
             draw({"a": both, "b": histogram_of(TEN, [1] * 10)}, "")
-        with pytest.raises(InputError, match="no score to plot"):
+        with pytest.raises(InputError, match="no scores to plot"):
             draw({}, "")
         with pytest.raises(InputError, match=r"different .* \{'a': \(9, 1\), 'b': \(8, 2\)\}"):
             draw({"a": both, "b": histogram_of(TEN, [1, 1] + [0] * 8)}, "")

@@ -30,7 +30,7 @@ def _write(path, image):
 
 
 def _frame(folder, name="a.png", shape=(60, 80), seed=0, caption="a: AP 12.3 %"):
-    """An image with an unknown block, an ignored band and a score map of its own."""
+    """An image with an unknown block, an ignored band and its own score map."""
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     label = np.full(shape, 7, np.uint8)
@@ -110,7 +110,7 @@ def test_a_large_frame_is_scaled_down_and_a_single_unknown_pixel_stays(tmp_path)
 
 
 def _panels_of(figure):
-    """Pictures of the drawn axes, in the order of drawing, four a row."""
+    """Pictures of the drawn axes, in the order of drawing, four per row."""
     return [axes.get_images()[0].get_array() for axes in figure.axes if axes.get_images()]
 
 
@@ -164,7 +164,7 @@ def test_a_constant_score_has_a_bar_of_one_value(tmp_path):
 
 def test_bad_input_is_one_clear_line(tmp_path):
     _, frame = _frame(tmp_path)
-    with pytest.raises(InputError, match="no frame to draw"):
+    with pytest.raises(InputError, match="no frames to draw"):
         draw_frames([], "", (0, 1))
     for bounds in ((2, 1), (0, np.inf), (np.nan, 1)):
         with pytest.raises(InputError, match="LO <= HI"):
@@ -186,7 +186,7 @@ def test_chosen_columns_enlarged(tmp_path):
     outlined, prediction, heatmap = frame_panels(frame, -2, 2, columns=columns, zoom=3)
     assert {panel.shape for panel in (outlined, prediction, heatmap)} == {(180, 240, 3)}
     assert (prediction == (1, 2, 3)).all()
-    # Each pixel becomes nine; the outline is as thin as ever.
+    # Each pixel becomes nine; the outline is as thin as before.
     coloured = draw_heatmap(frame.score, -2, 2)
     np.testing.assert_array_equal(heatmap[1::3, 1::3], coloured)
     lines = (outlined == OUTLINE_COLOR).all(axis=2)

@@ -106,5 +106,5 @@ def test_the_unit_is_named(unit):
     figure = draw_score_histogram(histogram, "", unit=unit)
     assert legend_of(figure) == [f"known (6 {unit})", f"unknown (4 {unit})"]
     assert [axes.get_ylabel() for axes in figure.axes] == [f"Share of the {unit} of the class"] * 2
-    with pytest.raises(InputError, match=f"is empty: it holds no {unit} to draw"):
+    with pytest.raises(InputError, match=f"is empty: it has no {unit} to draw"):
         draw_score_histogram(histogram_of([], []), "", unit=unit)

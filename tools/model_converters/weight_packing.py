@@ -61,7 +61,7 @@ def pack_weights(
     :func:`~mmosr.engine.packaged_weights.read_safetensors` for the way back.
 
     Args:
-        content: Of a checkpoint file.
+        content: Content of a checkpoint file.
         out: The file to write, whole or not at all.
         name: What to call the checkpoint in an error.
         source: How the weights were made; default: what mmengine has noted.

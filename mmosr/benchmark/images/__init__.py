@@ -1,4 +1,4 @@
-"""Protocols of open-set recognition on images: training, test and report of all trials."""
+"""Protocols of open-set recognition on images: training, testing and reporting all trials."""
 
 from .run import run_protocol
 

@@ -1,4 +1,4 @@
-"""The config of a method on a protocol, and of one trial of it."""
+"""The config of a method on a protocol, and of one of its trials."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from .protocols import ImageProtocol
 
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader", "fit_dataloader")
 EVALUATORS = ("val_evaluator", "test_evaluator")
-# Pipelines too: a data set without one of its own would get the method's.
+# Pipelines too: otherwise a data set without its own would get the method's.
 DATA = (*LOADERS, *EVALUATORS, "data_preprocessor", "train_pipeline", "test_pipeline")
 NEEDED = (*LOADERS[:3], *EVALUATORS, "data_preprocessor")
-# How training draws images goes with the learning rate and the loop, which are the method's.
+# How training draws images belongs to the learning rate and the loop, which are the method's.
 SCHEDULED = ("batch_size", "sampler", "drop_last")
 
 
 class UnfitDataError(InputError):
-    """The data of a config are not those of the protocol."""
+    """The data in a config are not those of the protocol."""
 
 
 def method_config(
@@ -42,18 +42,18 @@ def method_config(
     amp: bool = False,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> Config:
-    """Read the config of a method, and give it the data of a protocol.
+    """Read the config of a method and set the data of a protocol.
 
     Args:
         path: The config file.
-        protocol: Gives the number of classes with ``data``.
-        data: A config file of data alone, see :func:`replace_data`; None: the config's own data.
+        protocol: Its number of classes is used with ``data``.
+        data: A config file with only data, see :func:`replace_data`; None: the config's own data.
         amp: Train with automatic mixed precision.
-        cfg_options: Changes by dotted keys, made after ``data``.
+        cfg_options: Changes by dotted keys, applied after ``data``.
 
     Raises:
-        InputError: See :func:`~mmosr.config.loading.load_config` and :func:`replace_data`, or
-            nothing to train, or without an end.
+        InputError: See :func:`~mmosr.config.loading.load_config` and :func:`replace_data`; or there
+            is nothing to train, or training has no end.
     """
     cfg = read_config(path)
     if data is not None:
@@ -69,18 +69,18 @@ def method_config(
 
 
 def replace_data(cfg: Config, data: Config, num_known: int) -> None:
-    """Replace the data of a config, as a whole, and make its model for them.
+    """Replace all data of a config, and fit its model to them.
 
     Loaders, evaluators, pipelines and ``data_preprocessor`` become those of ``data``; what
-    ``data`` lacks, such as ``fit_dataloader``, is dropped. Batch size, sampler and ``drop_last``
-    of the training stay, since the learning rate and the number of iterations were chosen for
-    them; :func:`method_config` leaves ``mmosr.SeedDraw`` out of the pipeline where the sampler is
-    not the one that it needs. ``num_classes`` of the head becomes ``num_known``, also where a part
-    of the head, such as its loss, repeats it.
+    ``data`` lacks, such as ``fit_dataloader``, is dropped. The training's batch size, sampler and
+    ``drop_last`` stay, since the learning rate and the number of iterations were chosen for them;
+    :func:`method_config` leaves ``mmosr.SeedDraw`` out of the pipeline where the sampler is not the
+    one it needs. ``num_classes`` of the head becomes ``num_known``, also where a part of the head,
+    such as its loss, repeats it.
 
     Args:
-        cfg: Of a method; changed in place.
-        data: A config without a model.
+        cfg: Config of a method; changed in place.
+        data: Config without a model.
         num_known: Number of known classes.
 
     Raises:
@@ -88,7 +88,7 @@ def replace_data(cfg: Config, data: Config, num_known: int) -> None:
     """
     if "model" in data:
         raise InputError(
-            f"--data {data.filename} has a model: give a file of data alone, such as those of "
+            f"--data {data.filename} has a model: give a file with only data, such as those of "
             "configs/_base_/protocols"
         )
     for key in NEEDED:
@@ -123,7 +123,7 @@ def _is_seed_draw(step: Any, scope: str | None) -> bool:
 
 
 def _set_num_classes(cfg: Config, num_known: int) -> None:
-    # Without one in the head, as of VGG, the backbone ends in the class scores.
+    # Without it in the head, as with VGG, the backbone ends in the class scores.
     places = [cfg.model.get(name) for name in ("head", "backbone")]
     places = [part for part in places if isinstance(part, Mapping) and "num_classes" in part]
     if not places:
@@ -144,17 +144,17 @@ def trial_config(
     scores: Sequence[str] | None = None,
     seed: int | None = None,
 ) -> Config:
-    """The config of one trial: its class split, its seed, and statistics fitted where needed.
+    """The config of one trial, with its class split, its seed, and fitting where needed.
 
     Args:
-        config: Of the method, as the user gave it; not changed.
-        protocol: Data that name a class split must name this protocol's.
-        trial: Trial of the class split; it is added to the seed as well.
-        scores: Anomaly scores instead of the config's own.
-        seed: Instead of the config's own.
+        config: Config of the method, as the user gave it; not changed.
+        protocol: The protocol; data that name a class split must name this one's.
+        trial: Trial of the class split; also added to the seed.
+        scores: Anomaly scores that replace the config's own.
+        seed: Replaces the config's own.
 
     Raises:
-        InputError: The config is for other data or lacks a part, or there is no such trial.
+        InputError: The config is for other data or lacks a part, or the trial does not exist.
     """
     for key in LOADERS[:3]:
         if not config.get(key):

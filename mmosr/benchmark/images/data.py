@@ -20,20 +20,20 @@ from .protocols import ImageProtocol
 
 
 def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
-    """Build training, validation and test data, check them and say what they hold.
+    """Build the training, validation and test data, check them and describe them.
 
     Args:
-        cfg: Of the trial.
-        protocol: Names what is known and unknown.
+        cfg: Config of the trial.
+        protocol: Defines what is known and unknown.
 
     Returns:
         ``known_classes`` by label, and for ``train``, ``val`` and ``test`` the numbers of
-        ``known`` and ``unknown`` images and ``images_sha256`` of the list of images and labels:
-        files by their names, pictures that a data set itself holds by their pixels.
+        ``known`` and ``unknown`` images and ``images_sha256``, the hash of the list of images and
+        labels: files by their names, pictures held by the data set itself by their pixels.
 
     Raises:
-        UnfitDataError: Unknown images are in training or validation or are not in the test, or
-            classes differ between the three or from the protocol.
+        UnfitDataError: Training or validation has unknown images or the test has none, or classes
+            differ between the three or from the protocol.
         InputError: Data are missing, training or validation shows the test images of known
             classes, or two of the three share images, see
             :func:`~mmosr.datasets.shared_images.check_apart`.
@@ -45,7 +45,7 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
         found = dataset.metainfo.get("classes")
         if classes is not None and found != classes:
             raise UnfitDataError(
-                f"the {part} data have the classes {found}, and training {classes}"
+                f"the {part} data have the classes {found}, but training has {classes}"
             )
         classes = found
         items = [dataset.get_data_info(index) for index in range(len(dataset))]
@@ -56,7 +56,7 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
                 f"the {part} data show {unknown} unknown images, which only the test may show: use "
                 "mmosr.OpenSetClassificationDataset"
             )
-        # Known images alone, and yet perhaps the test's.
+        # Only known images, but perhaps the test's.
         if part == "train":
             check_training_data(cfg)
         elif part == "val":
@@ -66,12 +66,12 @@ def describe_data(cfg: Config, protocol: ImageProtocol) -> dict:
         raise UnfitDataError("the test data show no unknown image: see docs/image_data.md")
     if len(classes or ()) != protocol.num_known:
         raise UnfitDataError(
-            f"the data have {len(classes or ())} known classes, and protocol "
+            f"the data have {len(classes or ())} known classes, but protocol "
             f"{protocol.identifier} has {protocol.num_known}"
         )
     if protocol.ratio is not None and unknown != round(protocol.ratio * known):
         raise UnfitDataError(
-            f"the test data show {known} known and {unknown} unknown images, and protocol "
+            f"the test data show {known} known and {unknown} unknown images, but protocol "
             f"{protocol.identifier} needs ratio={protocol.ratio:g}, see mmosr.OpenSetTestData"
         )
     check_apart(images)
@@ -85,9 +85,9 @@ def _count(items: Sequence[Mapping]) -> dict:
 
 
 def _image_name(item: Mapping) -> str:
-    """What tells an image apart from the others, wherever the data lie.
+    """What identifies an image, wherever the data are stored.
 
-    Of its path only the end, so that the data may move between two runs.
+    Only the end of its path, so that the data may move between two runs.
     """
     if item.get("img_path") is not None:
         return os.sep.join(str(item["img_path"]).split(os.sep)[-3:])

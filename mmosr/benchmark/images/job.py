@@ -1,4 +1,4 @@
-"""A trial, and the record by which it is resumed."""
+"""A trial, and the record used to resume it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .protocols import ImageProtocol
 from .training import training_hash
 
 TRIAL_RECORD, CONFIG, RESULT = "trial.json", "config.py", "result.json"
-_OF_THE_CONFIG = ("seed", "training_sha256")  # whose hash is compared
+_OF_THE_CONFIG = ("seed", "training_sha256")  # compared by its hash
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Job:
     """One trial of one method.
 
     Args:
-        config: Of this trial, see :func:`~mmosr.benchmark.images.config.trial_config`.
-        record: What decides its figures, see :func:`describe`.
-        folder: Of all that belongs to the trial.
-        name: What the trial is called in reports: its number, and the seed where it has one.
+        config: Config of this trial, see :func:`~mmosr.benchmark.images.config.trial_config`.
+        record: What determines its figures, see :func:`describe`.
+        folder: Folder of all files of the trial.
+        name: What the trial is called in reports: its number, and the seed if it has one.
     """
 
     config: Config
@@ -44,20 +44,20 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether the figures are there."""
+        """Whether the figures exist."""
         return (self.folder / RESULT).is_file()
 
     @property
     def result(self) -> dict:
-        """The figures of a finished trial; an InputError where the file is not readable."""
+        """The figures of a finished trial; an InputError if the file is not readable."""
         return read_json(self.folder / RESULT)
 
     def check(self, resume: bool) -> None:
-        """As :func:`~mmosr.runs.record.check_record`, for this trial."""
+        """Like :func:`~mmosr.runs.record.check_record`, for this trial."""
         check_record(self.folder / TRIAL_RECORD, self.record, resume, _OF_THE_CONFIG)
 
     def start(self) -> None:
-        """Write config and record, unless there are those that :meth:`check` has compared."""
+        """Write config and record, unless those that :meth:`check` has compared exist."""
         if not (self.folder / TRIAL_RECORD).is_file():
             with atomic_write(self.folder / CONFIG) as path:
                 self.config.dump(path)
@@ -65,14 +65,14 @@ class Job:
 
 
 def trial_folder(out: Path, method: str, trial: int, seed: int | None) -> Path:
-    """Folder of a trial in that of all results."""
+    """Folder of a trial within that of all results."""
     return out / method / (f"trial_{trial}" + ("" if seed is None else f"_seed_{seed}"))
 
 
 def trial_title(record: Mapping, folder: Path) -> str:
     """Title of a trial's figures: ``'METHOD, PROTOCOL, trial 0 seed 1'``.
 
-    The folder's name tells the seeds of one trial apart; the record has the sum of both numbers.
+    The folder's name distinguishes the seeds of one trial; the record has the sum of both numbers.
     """
     return f"{record['method']}, {record['protocol']}, {folder.name.replace('_', ' ')}"
 
@@ -80,9 +80,9 @@ def trial_title(record: Mapping, folder: Path) -> str:
 def describe(
     cfg: Config, protocol: ImageProtocol, trial: int, trained: Mapping | None = None
 ) -> dict:
-    """What decides the figures of a trial, and where they come from.
+    """What determines the figures of a trial, and where they come from.
 
-    ``trained`` is of the checkpoint that is tested instead of training, see
+    ``trained`` describes the checkpoint that is tested instead of training, see
     :func:`~mmosr.benchmark.images.trained.find_trained`.
     """
     split = load_split(protocol.class_split, trial) if protocol.class_split else None
@@ -104,7 +104,7 @@ def describe(
 def trial_openness(protocol: ImageProtocol, trial: int) -> float | None:
     """Openness of a trial in percent, see :func:`~mmosr.evaluation.recognition.openness`.
 
-    Without a class split the unknown images are of no classes, and there is none.
+    Without a class split the unknown images have no classes, so it is undefined.
     """
     if protocol.class_split is None:
         return None

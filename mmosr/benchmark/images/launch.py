@@ -1,4 +1,4 @@
-"""Trials in processes of their own, so that what goes wrong in one does not touch the others."""
+"""Trials in separate processes, so that a failure of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 LOG = "log.txt"
 REPORT_SECONDS = 60
-TAIL = 1 << 14  # bytes of a log in which the last line about the progress is looked for
+TAIL = 1 << 14  # bytes at the end of a log that are searched for a line about the progress
 # Lines such as "Iter(train) [ 40/120]  lr: 0.05  eta: 0:01:16  loss: 3.1059",
 # "Epoch(train) [1][4/9] ..." and "Fitting classifier: 2500 of 27000 images, eta: 0:04:28".
 _PROGRESS = re.compile(
@@ -26,11 +26,11 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
     """Run the trial in a folder to its end.
 
     Args:
-        folder: Of the trial; what the process prints is added to ``log.txt`` in it.
-        say: Gets a line about the progress now and then.
+        folder: Folder of the trial; the output of the process is appended to its ``log.txt``.
+        say: Called with a line about the progress now and then.
 
     Returns:
-        None, or one line that says why it failed.
+        None, or one line saying why it failed.
     """
     log = folder / LOG
     before = log.stat().st_size if log.is_file() else 0
@@ -41,7 +41,7 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
         try:
             _wait(process, log, before, say)
         finally:
-            process.kill()  # where this one is stopped; a trial continues from its last checkpoint
+            process.kill()  # when stopped; a trial continues from its last checkpoint
             process.wait()
     if process.returncode == 0:
         return None
@@ -51,14 +51,14 @@ def launch(folder: Path, say: Callable[[str], None]) -> str | None:
 
 
 def failure_line(log: Path, start: int = 0) -> str:
-    """The error in what a process has printed: its ``error:`` line, else its last line."""
+    """The error in the output of a process: its ``error:`` line, else its last line."""
     lines = [line.strip() for line in _read(log, start).splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or lines or ["no message"])[-1]
 
 
 def progress_line(log: Path, start: int = 0) -> str | None:
-    """How far a trial is, by the last such line of its log; None without one."""
+    """The progress of a trial, by the last such line of its log; None without one."""
     found = list(_PROGRESS.finditer(_read(log, max(start, log.stat().st_size - TAIL))))
     if not found:
         return None

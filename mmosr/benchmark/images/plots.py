@@ -1,4 +1,4 @@
-"""Figures of one trial: ROC curves, and of every score its histogram and confusion matrix."""
+"""Plots of one trial: ROC curves, and a histogram and confusion matrix per score."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def write_plots(
     thresholds: Mapping[str, float],
     title: str,
 ) -> None:
-    """Write ``roc.png`` and, of every score, a histogram and a confusion matrix, each whole.
+    """Write ``roc.png`` and, for every score, a histogram and a confusion matrix, each atomically.
 
-    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``: the counts, true
-    classes in rows, unknown last.
+    These are ``histogram_SCORE.png``, and ``confusion_SCORE.png`` and ``.csv``: counts, with true
+    classes in rows and unknown last.
 
     Args:
-        table: Of the test images.
+        table: Table of the test images.
         classes: Names of the known classes by label.
-        thresholds: By score; images above are unknown.
-        title: Of the trial.
+        thresholds: Threshold per score; images above it are unknown.
+        title: Title of the trial.
     """
     unknown, names = table.truth == UNKNOWN, [*classes, UNKNOWN_NAME]
     histograms = {

@@ -1,8 +1,8 @@
 """Protocols of open-set recognition: which images are known and unknown, and what is reported.
 
-The protocols are data, in ``protocols.json``, with what others have published. The version of
-a protocol grows with every change that moves a figure, so results of one identifier and version can
-be compared.
+The protocols are data in ``protocols.json``, with published results. The version of a protocol
+increases with every change that affects a figure, so results with the same identifier and version
+can be compared.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class PublishedFigures:
     Args:
         method: Name in the publication.
         source: Paper and table.
-        figures: By figure, in percent: the mean, and the standard deviation where it is printed.
-        network: None where the source does not say it.
+        figures: Per figure, in percent: the mean, and the standard deviation where it is printed.
+        network: None if the source does not say.
         note: May be empty.
     """
 
@@ -41,17 +41,17 @@ class ImageProtocol:
 
     Args:
         identifier: Its name.
-        version: 1 and above.
-        title: For people.
+        version: At least 1.
+        title: Human-readable name.
         source: Paper that defines it.
         known: Which images are known, in words.
         unknown: Which test images are unknown, in words.
         num_known: Number of known classes.
-        class_split: Identifier of the class split, see :func:`mmosr.datasets.load_split`; None
-            where all classes of one data set are known and the unknown images are another's.
-        ratio: Unknown test images for each known one; None: all.
-        trials: Number of trials; without a class split they differ by their seed.
-        figures: What is reported, the first one first: keys of
+        class_split: Identifier of the class split, see :func:`mmosr.datasets.load_split`; None if
+            all classes of one data set are known and the unknown images are from another.
+        ratio: Unknown test images per known one; None: all.
+        trials: Number of trials; without a class split they differ only in their seed.
+        figures: What is reported, most important first: keys of
             :func:`~mmosr.evaluation.recognition.recognition_figures`, ``macro-F1`` or
             ``accuracy/top1``.
         published: Results to compare with.
@@ -77,7 +77,7 @@ class ImageProtocol:
 
 
 def load_image_protocol(name: str) -> ImageProtocol:
-    """The newest version of a protocol, an InputError where there is none."""
+    """The newest version of a protocol; an InputError if there is none."""
     entry = PROTOCOLS.entry(name)
     published = tuple(_published(row) for row in entry["published"])
     return ImageProtocol(**{**entry, "figures": tuple(entry["figures"]), "published": published})

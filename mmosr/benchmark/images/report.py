@@ -1,4 +1,4 @@
-"""The report of a protocol: mean and standard deviation beside what others have published."""
+"""The report of a protocol: mean and standard deviation next to published results."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ CSV_COLUMNS = "protocol version kind method score network figure mean std trials
 
 
 def write_report(out: Path, run: ProtocolRun) -> list[Path]:
-    """Write ``protocol.json``, ``protocol.csv`` and ``protocol.md`` into a folder, each whole.
+    """Write ``protocol.json``, ``protocol.csv`` and ``protocol.md`` into a folder, each atomically.
 
-    Methods without a finished trial are named with the reason.
+    Methods without a finished trial are listed with the reason.
     """
     content = run.content()
     return write_files(
@@ -46,7 +46,7 @@ def print_report(run: ProtocolRun, console: Console | None = None) -> None:
 
 
 def _split(key: str) -> tuple[str, str]:
-    """Score and figure of a key of the metric; the accuracy is of no score."""
+    """Score and figure of a key of the metric; the accuracy belongs to no score."""
     if key.startswith(ACCURACY):
         return "", key
     score, _, figure = key.rpartition("/")
@@ -71,7 +71,7 @@ def _csv_rows(content: Mapping) -> Iterator[tuple]:
 
 
 def _figures(content: Mapping) -> list[str]:
-    """Figures of a table of ours: the protocol's, and the top-5 accuracy where there is one."""
+    """Figures in our own tables: the protocol's, and the top-5 accuracy if there is one."""
     names = content["figures"]
     return [*names, TOP5] if TOP5 in content["rules"] and TOP5 not in names else names
 
@@ -109,7 +109,7 @@ def _cell(mean: float | None, std: float | None) -> str:
 
 
 def _known(openness: Mapping[str, float | None]) -> dict[str, float]:
-    """Of the trials that have an openness."""
+    """Openness of the trials that have one."""
     return {trial: value for trial, value in openness.items() if value is not None}
 
 
@@ -139,7 +139,7 @@ def _markdown(content: Mapping) -> Iterator[str]:
 
 
 def _openness(content: Mapping) -> list[str]:
-    """The openness of the trials, one line where there is one."""
+    """The openness of the trials: one line, if there is one."""
     found: dict[str, float] = {}
     for part in content["methods"].values():
         found |= _known(part[OPENNESS])

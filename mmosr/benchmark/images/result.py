@@ -1,4 +1,4 @@
-"""What a run of a protocol has given, and what a report shows of it."""
+"""The results of a run of a protocol, and what a report shows of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmosr.runs.record import versions
 from .protocols import ImageProtocol
 
 ACCURACY, OPENNESS = "accuracy/", "openness"
-# Shown beside a protocol's own figures where there is one.
+# Shown next to a protocol's own figures if there is one.
 TOP5 = f"{ACCURACY}top5"
 TOP5_RULE = "known test images whose class is among the five of the largest class scores"
 OPENNESS_RULE = "1 - sqrt(2 N_train / (N_test + N_target)), by numbers of classes"
@@ -22,12 +22,12 @@ SPREAD = "standard deviation over the trials: numpy.std, divisor N"
 
 @dataclass
 class ProtocolRun:
-    """What :func:`~mmosr.benchmark.images.run.run_protocol` gives.
+    """What :func:`~mmosr.benchmark.images.run.run_protocol` returns.
 
     Args:
         protocol: The protocol.
-        results: By method and trial, the content of ``result.json``. A trial is called by its
-            number, or as ``'0 seed 1'`` where seeds were given.
+        results: By method and trial, the content of ``result.json``. A trial is named by its
+            number, or like ``'0 seed 1'`` if seeds were given.
         failures: By method and trial, one line.
         written: Files of the report.
     """
@@ -38,7 +38,7 @@ class ProtocolRun:
     written: list[Path] = field(default_factory=list)
 
     def content(self) -> dict:
-        """All that a report shows: the content of ``protocol.json``."""
+        """Everything that a report shows: the content of ``protocol.json``."""
         protocol = self.protocol
         methods = {
             name: _method(self.results.get(name, {}), self.failures.get(name, {}))
@@ -81,11 +81,11 @@ def _method(results: Mapping[int | str, Mapping], failures: Mapping[int | str, s
 
 
 def summarize(results: Mapping[int | str, Mapping]) -> dict[str, dict]:
-    """By the metric's key, :func:`spread` of every figure over the trials of one method.
+    """:func:`spread` of every figure over the trials of one method, by the metric's key.
 
     Args:
-        results: By trial, the content of ``result.json``. A figure that a trial lacks is over the
-            others.
+        results: By trial, the content of ``result.json``. A figure that one trial lacks is taken
+            over the others.
     """
     values: dict[str, dict[str, float]] = {}
     for trial, result in results.items():

@@ -1,4 +1,4 @@
-"""All trials of a protocol for some methods."""
+"""Runs all trials of a protocol for some methods."""
 
 from __future__ import annotations
 
@@ -47,31 +47,30 @@ def run_protocol(
 ) -> ProtocolRun:
     """Train and test methods on the trials of a protocol, and write the report.
 
-    Each trial has a process of its own, one after the other, and the folder
-    ``out/METHOD/trial_NUMBER``. A trial that fails is named in one line and the others continue.
-    With ``resume`` finished trials are kept and a trial that was stopped, however it was, continues
+    The trials run one after the other, each in its own process and its own folder
+    ``out/METHOD/trial_NUMBER``. A trial that fails is reported in one line and the others continue.
+    With ``resume`` finished trials are kept, and a trial that was stopped for any reason continues
     from its last checkpoint.
 
     Args:
         name: Identifier of the protocol, see docs/protocols.md.
-        methods: Config files; each is called by the name of its file.
+        methods: Config files; each method is named after its file.
         out: Folder of the results.
-        trials: Default: all.
+        trials: Numbers of the trials. Default: all.
         scores: Anomaly scores instead of each config's own.
-        data: Config file whose data every method gets instead of its own, see
+        data: Config file with the data that all methods use instead of their own, see
             :func:`~mmosr.benchmark.images.config.replace_data`.
-        trained: ``out`` of another run: the checkpoints of its trials are tested, and nothing is
-            trained.
-        seeds: Run each trial with each of these instead of the config's own; the folders are then
-            ``trial_NUMBER_seed_SEED``.
+        trained: ``out`` of another run, whose checkpoints are tested; nothing is trained.
+        seeds: Run each trial with each of these seeds instead of the config's own; the folders are
+            then ``trial_NUMBER_seed_SEED``.
         amp: Train with automatic mixed precision.
         resume: Continue what is in ``out``.
-        cfg_options: Changes of every config, by dotted keys.
+        cfg_options: Changes to every config, by dotted keys.
 
     Raises:
-        InputError: Before anything is trained: no such protocol or trial, a config that does not
-            fit it or does not build, data that are missing, ``out`` holds other trials, or
-            ``trained`` lacks one.
+        InputError: Raised before anything is trained: the protocol or trial does not exist, a
+            config does not fit it or cannot be built, data are missing, ``out`` holds other trials,
+            or ``trained`` lacks one.
     """
     protocol = load_image_protocol(name)
     trials = list(range(protocol.trials) if trials is None else trials)
@@ -94,7 +93,7 @@ def run_protocol(
         if data is not None:
             raise
         raise InputError(
-            f"{error}; --data configs/_base_/protocols/{protocol.identifier}.py gives every method "
+            f"{error}; --data configs/_base_/protocols/{protocol.identifier}.py gives all methods "
             "the data of the protocol"
         ) from error
     for job in jobs:
@@ -107,27 +106,27 @@ def run_protocol(
 
 
 def check_builds(job: Job, protocol: ImageProtocol) -> None:
-    """Build the data and the model of a trial, and forget them.
+    """Build the data and the model of a trial once, as a check.
 
     Raises:
         InputError: See :func:`~mmosr.benchmark.images.data.describe_data` and
-            :func:`~mmosr.engine.check_optimizer`, the model is not made for the number of known
-            classes, its weights are averaged and its statistics cannot be, or its checkpoint was
-            trained with other data.
+            :func:`~mmosr.engine.check_optimizer`, the model has another number of known classes,
+            its weights are averaged (its statistics cannot be), or its checkpoint was
+            trained on other data.
     """
     cfg = job.config
     check_data_of(job.record["trained"], describe_data(cfg, protocol))
     set_scope(cfg, "mmpretrain")
-    model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain writes into it
+    model = MODELS.build(copy.deepcopy(cfg.model))  # mmpretrain changes it
     classes = getattr(model, "known_classes", None)
     if classes is None:
         raise InputError(
-            f"config {cfg.filename}: model type '{cfg.model.type}' gives no anomaly score: name "
+            f"config {cfg.filename}: model type '{cfg.model.type}' gives no anomaly score: choose "
             "some, such as --scores msp energy"
         )
     if classes != protocol.num_known:
         raise UnfitDataError(
-            f"config {cfg.filename}: the model has {classes} classes, and protocol "
+            f"config {cfg.filename}: the model has {classes} classes, but protocol "
             f"{protocol.identifier} has {protocol.num_known}: set model.head.num_classes, or that "
             "of model.backbone where the head has none"
         )
@@ -142,7 +141,7 @@ def _check_seeds(
     if seeds and protocol.class_split is None and trials != [0]:
         # Trial 1 of seed 0 would be trial 0 of seed 1.
         raise InputError(
-            f"the trials of protocol {protocol.identifier} differ by nothing but their seed: add "
+            f"the trials of protocol {protocol.identifier} differ only in their seed: add "
             "--trials 0 to --seeds"
         )
 

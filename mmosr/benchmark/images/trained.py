@@ -1,4 +1,4 @@
-"""Checkpoints of another run's trials, to be tested on a further protocol without training."""
+"""Checkpoints of another run's trials, to be tested on another protocol without training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .training import training_differences
 
 
 def find_trained(folder: Path, cfg: Config) -> dict[str, str]:
-    """The checkpoint of the finished trial in a folder, if its training was that of a config.
+    """The checkpoint of the finished trial in a folder, if it was trained as a config says.
 
     Returns:
         ``folder``, ``protocol``, ``checkpoint`` and ``checkpoint_sha256`` of the finished trial,
@@ -42,7 +42,7 @@ def find_trained(folder: Path, cfg: Config) -> dict[str, str]:
             "--trained"
         )
     _check_scores(config, cfg, folder)
-    checkpoint = folder / result["checkpoint"]  # an absolute path where it came from elsewhere
+    checkpoint = folder / result["checkpoint"]  # an absolute path if it came from elsewhere
     check_checkpoint(checkpoint, result["checkpoint_sha256"])
     return {
         "folder": str(folder.resolve()),
@@ -57,7 +57,7 @@ def check_checkpoint(checkpoint: Path, sha256: str) -> None:
     """Check that a checkpoint is the one that was recorded.
 
     Raises:
-        InputError: There is none, or another one.
+        InputError: It is missing or has changed.
     """
     if not checkpoint.is_file():
         raise InputError(f"--trained: the checkpoint '{checkpoint}' is gone")
@@ -66,7 +66,7 @@ def check_checkpoint(checkpoint: Path, sha256: str) -> None:
 
 
 def data_hash(data: Mapping[str, Any]) -> str:
-    """SHA-256 of the classes, and the training and validation images, of ``describe_data``."""
+    """SHA-256 of the classes and the training and validation images in ``describe_data``."""
     return content_hash([data[key] for key in ("known_classes", "train", "val")])
 
 
@@ -74,7 +74,7 @@ def check_data_of(trained: Mapping[str, str] | None, data: Mapping[str, Any]) ->
     """Check that a trial has the known classes and images that its checkpoint was trained with.
 
     Args:
-        trained: From :func:`find_trained`, None for a trial that is trained.
+        trained: From :func:`find_trained`; None for a trial that is trained.
         data: From :func:`~mmosr.benchmark.images.data.describe_data`.
 
     Raises:
@@ -88,7 +88,7 @@ def check_data_of(trained: Mapping[str, str] | None, data: Mapping[str, Any]) ->
 
 
 def _check_scores(source: Config, cfg: Config, folder: Path) -> None:
-    """Scores with statistics must be there with the same options."""
+    """Scores with statistics must have been fitted with the same options."""
     SCORES.import_from_location()
     found = _entries(source)
     for entry in _entries(cfg):

@@ -10,8 +10,8 @@ from mmosr.config.lookup import without
 from mmosr.config.pipelines import find_test_dataset
 from mmosr.runs.hashes import content_hash
 
-# What the test alone uses. Scores do not act on the weights; those with statistics are compared by
-# themselves. Pipelines at the top are names for those in the loaders.
+# Used only by the test. Scores do not affect the weights; those with statistics are compared
+# separately. Pipelines at the top only name those in the loaders.
 _TEST = (
     "test_dataloader",
     "test_evaluator",
@@ -21,20 +21,20 @@ _TEST = (
     "tta_model",
     "tta_pipeline",
 )
-# Which images are shown under which label is compared by the images.
+# Which images have which labels is compared through the images.
 _CLASSES = ("class_split", "trial")
 
 
 def training_part(cfg: Config) -> dict[str, Any]:
-    """What decides the weights and the fitted statistics of a trial, besides the images.
+    """What determines the weights and the fitted statistics of a trial, besides the images.
 
     Args:
-        cfg: Of the trial.
+        cfg: Config of the trial.
 
     Returns:
-        The config without what the test alone uses, with the part of the test that statistics are
-        fitted with: its pipeline and batch size. Names of class splits are left out: two splits may
-        have the same known classes.
+        The config without what only the test uses, but with the parts of the test that are used to
+        fit statistics: its pipeline and batch size. Names of class splits are left out: two splits
+        may have the same known classes.
     """
     content = cfg.to_dict()
     part = {key: value for key, value in content.items() if key not in _TEST}

@@ -1,7 +1,7 @@
-"""One trial, in a process of its own: ``python -m mmosr.benchmark.images.trial FOLDER``.
+"""One trial, in its own process: ``python -m mmosr.benchmark.images.trial FOLDER``.
 
 The folder holds the config and the record of the trial. Training continues from the last checkpoint
-in it, or is left out where the record names a checkpoint; the figures are written last.
+in it, or is skipped if the record names a checkpoint; the figures are written last.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def run_trial(folder: Path) -> None:
     """Train, choose the thresholds on the validation images, test, and write the figures.
 
     ``result.json`` has the record, ``figures`` (the metric's keys, in percent), ``openness`` in
-    percent, ``thresholds`` by score, ``data`` and the checkpoint with its SHA-256. Beside it are
+    percent, ``thresholds`` by score, ``data`` and the checkpoint with its SHA-256. Next to it are
     the scores of the test images (``images.csv``) and ``plots``.
 
     Raises:
-        InputError: The data do not fit the protocol, training left no checkpoint, or the one that
-            the record names is another.
+        InputError: The data do not fit the protocol, training left no checkpoint, or the one named
+            in the record has changed.
     """
     record = read_json(folder / TRIAL_RECORD)
     cfg = Config.fromfile(folder / CONFIG)
@@ -85,7 +85,7 @@ def run_trial(folder: Path) -> None:
 
 
 def train(cfg: Config, work_dir: Path) -> Path:
-    """Train, from the last checkpoint in ``work_dir`` where there is one; give the new last one.
+    """Train, from the last checkpoint in ``work_dir`` if there is one; return the new last one.
 
     Raises:
         InputError: There is no checkpoint after training.
@@ -111,7 +111,7 @@ def evaluate(
 ) -> dict[str, float]:
     """Figures of the checkpoint on a part of the data, ``val`` or ``test``.
 
-    The options are those of the metric.
+    The options are passed to the metric.
     """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir, cfg.experiment_name = str(folder / part), part
@@ -122,7 +122,7 @@ def evaluate(
 
 
 def end_with(parent: int) -> None:
-    """End this process as soon as its parent is gone, so that no two work on one trial."""
+    """End this process when its parent is gone, so that never two work on the same trial."""
 
     def watch() -> None:
         while os.getppid() == parent:

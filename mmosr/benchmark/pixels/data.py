@@ -1,4 +1,4 @@
-"""The data sets of a benchmark: which are meant, and their images as the model takes them."""
+"""The data sets of a benchmark: which ones are meant, and their images as the model takes them."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ OWN_TEST_DATA = "test"
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set and what it is measured by.
+    """A data set and the protocol it is evaluated with.
 
     Args:
-        name: What its results are called.
+        name: Name of its results.
         protocol: What is measured.
         dataset: Config of the data set, without a pipeline.
     """
@@ -46,23 +46,23 @@ class Benchmark:
 
 
 def find_benchmarks(names: Sequence[str], loaded: Loaded) -> list[Benchmark]:
-    """The data sets that are meant, none of which is touched yet.
+    """Find the data sets that are meant, without reading them.
 
     Args:
-        names: Names of files in ``configs/_base_/benchmarks``, paths of files of that kind, or
-            ``test`` for the test data of the model's config.
+        names: Names of files in ``configs/_base_/benchmarks``, paths of such files, or ``test`` for
+            the test data of the model's config.
         loaded: The model.
 
     Raises:
-        InputError: There is no such file, it defines no benchmark, or two have one name.
+        InputError: A file does not exist or defines no benchmark, or two have the same name.
     """
     benchmarks = [_own_test_data(loaded) if n == OWN_TEST_DATA else _read(n) for n in names]
     if not benchmarks:
-        raise InputError("no data set to test on: name some with --datasets")
+        raise InputError("no data set to test on: choose some with --datasets")
     found = [benchmark.name for benchmark in benchmarks]
     if twice := [name for name in found if found.count(name) > 1]:
         raise InputError(
-            f"two data sets are called '{twice[0]}', which names their results: rename a file, or "
+            f"two data sets are called '{twice[0]}', as their results would be: rename a file, or "
             "name the data set once"
         )
     return benchmarks
@@ -71,7 +71,7 @@ def find_benchmarks(names: Sequence[str], loaded: Loaded) -> list[Benchmark]:
 def _own_test_data(loaded: Loaded) -> Benchmark:
     if not loaded.test_data:
         raise InputError(
-            "the config has no test_dataloader.dataset: name data sets with --datasets"
+            "the config has no test_dataloader.dataset: choose data sets with --datasets"
         )
     protocol = custom_protocol(f"test data of {Path(loaded.config_file).name}", loaded.config_file)
     return Benchmark(OWN_TEST_DATA, protocol, without(loaded.test_data, ["pipeline"]))
@@ -81,7 +81,7 @@ def _read(name: str) -> Benchmark:
     path, benchmark = read_definition(name, [OWN_TEST_DATA])
     unknown = sorted(benchmark.keys() - {"protocol", "dataset", "components"})
     if unknown or ("protocol" in benchmark and "components" in benchmark):
-        what = ", ".join(unknown) or "components beside a protocol, which has its own"
+        what = ", ".join(unknown) or "components next to a protocol, which has its own"
         raise InputError(
             f"'{path}': {what} means nothing in a benchmark; it has protocol and dataset, or "
             "dataset and components=dict(predicted=..., true=...)"
@@ -103,8 +103,8 @@ def _read(name: str) -> Benchmark:
 class BenchmarkData(Dataset):
     """The images of a benchmark with their labels, as the model takes them.
 
-    The steps are those of the model's test, with the labels loaded last and by
-    ``mmosr.LoadOpenSetAnnotations``: they keep their full size and their values are checked. The
+    The steps are those of the model's test, except that labels are loaded last, by
+    ``mmosr.LoadOpenSetAnnotations``, which keeps their full size and checks their values. The
     objects of Fishyscapes Static are added to each image as soon as it is loaded.
 
     Args:
@@ -112,7 +112,7 @@ class BenchmarkData(Dataset):
         loaded: The model.
 
     Raises:
-        InputError: The data is not there, or holds no image; the config has no test pipeline.
+        InputError: The data is missing or has no images, or the config has no test pipeline.
     """
 
     def __init__(self, benchmark: Benchmark, loaded: Loaded) -> None:
@@ -127,13 +127,13 @@ class BenchmarkData(Dataset):
         except InputError as error:
             raise InputError(f"{what}: {error}") from error
         except FileNotFoundError as error:
-            raise InputError(f"{what} is not there: {error}; see docs/data.md") from error
+            raise InputError(f"{what} is missing: {error}; see docs/data.md") from error
         self._steps = Compose(with_overlays(labelled_pipeline(loaded.steps)))
-        # One whole pass over the file names, which are few bytes each.
+        # A whole pass over the file names, which are only a few bytes each.
         infos = map(self._dataset.get_data_info, range(len(self._dataset)))
         self.images = [os.fspath(info["img_path"]) for info in infos]
         if not self.images:
-            raise InputError(f"{what} holds no image: check its data_root in docs/data.md")
+            raise InputError(f"{what} has no images: check its data_root in docs/data.md")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -141,13 +141,13 @@ class BenchmarkData(Dataset):
         return tuple(self._dataset.metainfo.get("classes") or ())
 
     def num_classes(self, classes: Sequence[str] | None) -> int | None:
-        """Number of known classes; None where they are not a model's: mIoU has no meaning."""
+        """Number of known classes; None if they are not the model's: mIoU is meaningless."""
         anomaly_only = self._dataset.metainfo.get("anomaly_only", False)
         same = not anomaly_only and bool(classes) and self.classes == tuple(classes)
         return len(self.classes) if same else None
 
     def picture(self, index: int) -> np.ndarray:
-        """An image as it is tested, (H, W, 3) RGB, for people.
+        """An image as it is tested, (H, W, 3) RGB, for display.
 
         Raises:
             InputError: The image cannot be read.
@@ -160,7 +160,7 @@ class BenchmarkData(Dataset):
     def __getitem__(self, index: int) -> dict:
         info = self._dataset.get_data_info(index)
         check_image(self.images[index])
-        # The data sets of this project tell it; those of the host do not.
+        # Our own data sets name the image; those of the host do not.
         info.setdefault("num_classes", len(self.classes))
         try:
             return self._steps(info)

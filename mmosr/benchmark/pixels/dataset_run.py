@@ -1,4 +1,4 @@
-"""One data set of a benchmark: the pass over its images, and all that follows from the maps."""
+"""One data set of a benchmark: the pass over its images, and all that is computed from the maps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass
 class _Plan:
-    """What the whole data set decides, on every rank."""
+    """What depends on the whole data set, on every rank."""
 
     thresholds: dict[str, float]
     best: list[int]
@@ -47,8 +47,8 @@ class DatasetRun:
     Args:
         loaded: The model, with the scores to test.
         data: The images.
-        folder: Of all files of this data set.
-        note: Tells ranks of each other's failures.
+        folder: Folder of all files of this data set.
+        note: Informs ranks of each other's failures.
         keep_maps: Keep the score maps of all images.
     """
 
@@ -63,10 +63,10 @@ class DatasetRun:
         kept = self.scores if self._all_maps else self.scores[:1]
         self._maps = MapFolder(folder / "maps", data.images, kept)
         self._total: Part | None = None  # of all images, on the first rank
-        self._extreme: dict[int, ImageRow] = {}  # best and worst images so far, of this rank
+        self._extreme: dict[int, ImageRow] = {}  # best and worst images of this rank so far
 
     def run(self) -> DatasetResult | None:
-        """Test all images that are not done yet; the result is the first rank's alone.
+        """Test all images that are not done yet; only the first rank gets the result.
 
         Raises:
             InputError: An image or its labels cannot be read, or its scores are not finite.
@@ -84,7 +84,7 @@ class DatasetRun:
         return self._result(plan, components)
 
     def remove_maps(self) -> None:
-        """Remove the maps, which the report no longer needs, unless they are to be kept."""
+        """Remove the maps once the report no longer needs them, unless they are to be kept."""
         if not self.keep_maps:
             self._maps.keep_only(())
 
@@ -94,7 +94,7 @@ class DatasetRun:
         """Count this rank's share of the images that are not done."""
         with PartWriter(self._parts) as writer:
             for index, sample in self._predict(set(range(len(self.data))) - done):
-                # The map comes first: an image that is done has its map.
+                # The map is written first, so that every image that is done has its map.
                 counts = count_image(sample, self._num_classes, self.scores)
                 if self._all_maps:
                     self._write_maps(index, sample)
@@ -103,7 +103,7 @@ class DatasetRun:
                     self._write_maps(index, sample)
 
     def _is_extreme(self, row: ImageRow) -> bool:
-        """Whether an image is one of the best and worst so far; maps of others are removed."""
+        """Whether an image is among the best and worst so far; maps of all others are removed."""
         self._extreme[row.index] = row
         best, worst = extremes(self._extreme.values(), self.data.images, self.scores[0])
         for index in self._extreme.keys() - {*best, *worst}:
@@ -112,7 +112,7 @@ class DatasetRun:
         return row.index in self._extreme
 
     def _predict(self, indices: set[int], what: str = "") -> Iterator[tuple[int, dict]]:
-        """This rank's share of some images, in batches that are the same whatever is done."""
+        """This rank's share of some images, in batches that do not depend on what is done."""
         batches = cut(range(len(self.data)), self._loaded.batch_size)
         batches = share([batch for batch in batches if not indices.isdisjoint(batch)])
         total = sum(index in indices for batch in batches for index in batch)
@@ -121,7 +121,7 @@ class DatasetRun:
         return self._progress(wanted, what, total)
 
     def _progress(self, items: Iterable[T], what: str, total: int) -> Iterator[T]:
-        """The items, until another rank has failed."""
+        """Yield the items until another rank has failed."""
         name = f"{self.data.name}{what}"
         for item in progress(items, name, total=total, show=is_main_process()):
             yield item
@@ -134,7 +134,7 @@ class DatasetRun:
     # --- what follows from all images -----------------------------------------------------------
 
     def _merge(self) -> _Plan:
-        """Add up all parts, which only the first rank does, and say what is left to do."""
+        """Add up all parts (on the first rank only) and return what is left to do."""
         total = self._total = Part.total([Part.load(path) for path in part_files(self._parts)])
         best, worst = extremes(total.rows, self.data.images, self.scores[0])
         histograms = total.counts.histograms
@@ -143,7 +143,7 @@ class DatasetRun:
         return _Plan(thresholds, best, worst, wanted)
 
     def _fill_maps(self, plan: _Plan) -> None:
-        """Predict images again whose maps an earlier run has removed or never wrote."""
+        """Predict images again if an earlier run removed or never wrote their maps."""
         needed = {*plan.best, *plan.worst}
         if plan.count_components or self.keep_maps:
             needed = set(range(len(self.data)))
@@ -156,7 +156,7 @@ class DatasetRun:
         self.note.together(fill)
 
     def _component_figures(self, plan: _Plan) -> dict[str, dict[str, float]]:
-        """Component figures by score; they are kept, for the maps are not."""
+        """Component figures by score; they are stored, because the maps are not kept."""
         if self.data.protocol.components is None:
             return {}
         if plan.count_components:
@@ -178,7 +178,7 @@ class DatasetRun:
         for index in self._progress(own, ", components", len(own)):
             label = self._maps.label(index)
             for name, threshold in plan.thresholds.items():
-                if not math.isnan(threshold):  # else there is no unknown pixel at all
+                if not math.isnan(threshold):  # else there are no unknown pixels at all
                     score = self._maps.score(index, name)
                     counted[name].append(component_counts(score, label, threshold, sizes))
 

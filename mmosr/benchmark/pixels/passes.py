@@ -1,4 +1,4 @@
-"""Showing images of a data set to a model."""
+"""Passing images of a data set through a model."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .data import BenchmarkData
 def predict(
     loaded: Loaded, data: BenchmarkData, batches: Sequence[Sequence[int]], closed_set: bool
 ) -> Iterator[tuple[int, dict]]:
-    """Places and data samples of the images in some batches, as an mmengine metric gets them.
+    """Indices and data samples of the images in some batches, as an mmengine metric gets them.
 
     Args:
         loaded: The model, with anomaly scores.
         data: The images.
-        batches: Places of the images of each.
+        batches: Indices of the images in each batch.
         closed_set: Whether the labels are classes of the model; otherwise all known ones become 0.
     """
     loader = DataLoader(

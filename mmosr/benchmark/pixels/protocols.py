@@ -1,7 +1,7 @@
-"""Protocols of the benchmarks: what is measured, by which rules, and what others have published.
+"""Protocols of the benchmarks: what is measured, by which rules, and published results.
 
-The protocols are data, in ``protocols.json``. The version of a protocol grows with every change
-that moves a figure, so results of one identifier and version can be compared.
+The protocols are data in ``protocols.json``. The version of a protocol increases with every change
+that affects a figure, so results with the same identifier and version can be compared.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Published:
     Args:
         method: Name in the publication.
         source: Paper and table.
-        AUROC: None where not published, as AP and FPR95.
+        AUROC: None if not published, like AP and FPR95.
         AP: Average precision.
         FPR95: False positive rate at a true positive rate of 95 %.
-        note: Of the publication; may be empty.
-        backbone: Network, None where the source does not say it.
+        note: Remark in the publication; may be empty.
+        backbone: Network; None if the source does not say.
         unknown_data: Whether the training used unknown data.
         resynthesis: Whether the method has an extra network that synthesises images.
     """
@@ -45,18 +45,18 @@ class Published:
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a data set is measured by.
+    """How a data set is evaluated.
 
     Args:
         identifier: Name of the protocol; ``custom`` for the user's own data.
-        version: 1 and above; 0 for ``custom``.
-        title: For people.
-        source: Paper or tool that it follows.
+        version: At least 1; 0 for ``custom``.
+        title: Human-readable name.
+        source: Paper or tool that the protocol follows.
         components: Smallest components that count, in pixels; None without component figures.
         published: Results to compare with.
         known: Which pixels are known.
         unknown: Which pixels are unknown.
-        ignored: Which pixels no figure counts.
+        ignored: Which pixels are not counted in any figure.
     """
 
     identifier: str
@@ -71,7 +71,7 @@ class Protocol:
 
     @property
     def rules(self) -> dict[str, str]:
-        """The rule of every figure in words; those of components only where they are counted."""
+        """The rule of every figure in words; those of components only if they are counted."""
         rules = dict(PROTOCOLS.rules["pixel"])
         if self.components is not None:
             rules |= PROTOCOLS.rules["components"]
@@ -79,7 +79,7 @@ class Protocol:
 
 
 def load_protocol(name: str) -> Protocol:
-    """The newest version of a protocol, an InputError where there is none."""
+    """The newest version of a protocol; an InputError if there is none."""
     entry = PROTOCOLS.entry(name)
     sizes, published = entry["components"], tuple(Published(**row) for row in entry["published"])
     components = ComponentSizes(**sizes) if sizes else None

@@ -1,4 +1,4 @@
-"""The files of a benchmark: JSON and CSV for programs, markdown and pictures for people."""
+"""The files of a benchmark: JSON and CSV for programs, markdown and pictures for readers."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from mmosr.visualization import (
 from .result import DatasetResult
 from .tables import FIGURES, THRESHOLD, in_percent, markdown, undefined
 
-FORMAT = 1  # of benchmark.json and benchmark.csv; grows when a key changes its meaning
+FORMAT = 1  # of benchmark.json and benchmark.csv; increases when a key changes its meaning
 CLOSED_SET = ("aAcc", "mIoU", "mAcc")
 BOUNDED = ("AUROC", "AP", "FPR95")
 PIXEL_FIGURES = ("AUROC", "AP", "AUPR-In", "FPR95", "TNR95", "F1", THRESHOLD)
-_PERCENTILES = (1, 99)  # of the scores that frames are coloured by
+_PERCENTILES = (1, 99)  # of the scores, for the colours of frames
 
 
 def write_report(out: Path, results: Sequence[DatasetResult], run: Mapping) -> list[Path]:
-    """Write all files of a benchmark, each whole.
+    """Write all files of a benchmark, each atomically.
 
     ``benchmark.json``, ``benchmark.csv`` and ``benchmark.md``, and for each data set ``NAME/``
     with ``per_image.csv``, ``roc.png``, ``pr.png``, ``histogram_SCORE.png``, ``best.png`` and
     ``worst.png``. Without unknown or without known pixels there are no curves and no frames.
     Figures are in percent, the threshold in units of the score; what is undefined is ``null`` in
-    JSON and empty in CSV. Nothing is rounded but in the markdown.
+    JSON and empty in CSV. Only the markdown rounds.
 
     Args:
         out: Folder of the report.
         results: One for each data set.
-        run: The content of ``run.json``: what decides the results.
+        run: The content of ``run.json``: what determines the results.
 
     Returns:
-        The files, those of the whole run first.
+        The files, starting with those of the whole run.
     """
     pictures = {result.name: _draw(out / result.name, result) for result in results}
     report = _strict(
@@ -97,7 +97,7 @@ def _dataset(result: DatasetResult) -> dict:
 
 
 def _strict(value: object) -> object:
-    """The same with null for NaN and plain numbers, as JSON knows no others."""
+    """The same with null for NaN and plain numbers, since JSON has no others."""
     if isinstance(value, Mapping):
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -111,7 +111,7 @@ def _strict(value: object) -> object:
 
 
 def _csv_rows(report: Mapping) -> Iterator[dict]:
-    """One row for each data set and score, all with the same columns."""
+    """One row per data set and score, all with the same columns."""
     run = report["run"]
     origin = {
         **{key: run[key] for key in ("config", "config_sha256", "checkpoint", "checkpoint_sha256")},
@@ -140,10 +140,10 @@ def _csv_rows(report: Mapping) -> Iterator[dict]:
 
 
 def _draw(folder: Path, result: DatasetResult) -> dict[str, Path]:
-    """Draw the pictures of a data set; their paths by title."""
+    """Draw the pictures of a data set; return their paths by title."""
     if undefined(result):
         return {}
-    title = result.name  # short, as the smallest picture is
+    title = result.name  # short, because the smallest picture is narrow
     drawn = {"ROC": folder / "roc.png", "Precision and recall": folder / "pr.png"}
     write_figure(draw_roc(result.histograms, title), drawn["ROC"])
     figure = draw_precision_recall(result.histograms, title)
@@ -164,9 +164,9 @@ def _draw(folder: Path, result: DatasetResult) -> dict[str, Path]:
 
 
 def file_names(scores: Iterable[str]) -> dict[str, str]:
-    """For each score a name that any file system takes; two scores never share one."""
+    """A name for each score that any file system accepts; no two scores share one."""
     names: dict[str, str] = {}
-    taken: set[str] = set()  # case folded: some file systems do not tell a from A
+    taken: set[str] = set()  # case folded: some file systems do not distinguish a from A
     for score in scores:
         base = name = re.sub(r"[^A-Za-z0-9_.-]+", "_", score)
         number = 1
@@ -179,6 +179,6 @@ def file_names(scores: Iterable[str]) -> dict[str, str]:
 
 
 def score_limits(histogram: ScoreHistogram) -> tuple[float, float]:
-    """A colour range for all images: the percentiles 1 and 99 of the pixels, apart at least."""
+    """A colour range for all images: percentiles 1 and 99 of the pixels, never quite equal."""
     low, high = histogram.percentiles(_PERCENTILES)
     return (low, high) if low < high else (low, low + max(abs(low), 1.0) * 1e-3)

@@ -1,4 +1,4 @@
-"""What a benchmark finds out about one data set."""
+"""The result of a benchmark on one data set."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class DatasetResult:
     """The result of one data set; all pixels of all images are pooled.
 
     Args:
-        name: Of the data set, as it was asked for.
-        protocol: What it was measured by.
+        name: Name of the data set, as requested.
+        protocol: Protocol it was evaluated with.
         images: Number of images.
         known: Known pixels.
         unknown: Unknown pixels.
-        ignored: Pixels that no figure counts.
-        closed_set: ``aAcc``, ``mIoU`` and ``mAcc`` of the known pixels in percent, as mmseg gives
-            them; None when the data set has other classes than the model.
-        histograms: Score histogram by score.
-        figures: By score, those of :func:`mmosr.evaluation.curves.figures` and, where the protocol
+        ignored: Pixels that are not counted in any figure.
+        closed_set: ``aAcc``, ``mIoU`` and ``mAcc`` of the known pixels in percent, as computed by
+            mmseg; None if the data set has other classes than the model.
+        histograms: Histogram per score.
+        figures: Per score, those of :func:`mmosr.evaluation.curves.figures` and, where the protocol
             asks for them, of :func:`mmosr.evaluation.components.component_figures`: fractions, NaN
             where undefined.
-        per_image: For each image and score ``image`` (path), ``score``, ``known`` and ``unknown``
+        per_image: Per image and score: ``image`` (path), ``score``, ``known`` and ``unknown``
             (pixels), and the figures of the image alone.
         frames: ``best`` and ``worst`` images, by the average precision of the first score in the
             image, among those with unknown and known pixels.

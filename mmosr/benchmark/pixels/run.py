@@ -33,16 +33,16 @@ def run_benchmark(
 ) -> tuple[list[DatasetResult], list[Path]]:
     """Test a model on open-set data sets and write the report.
 
-    Each image goes through the network once. What is done is kept image by image: a run that was
-    stopped, however it was, continues with ``resume`` and gives the same numbers, on any number of
+    Each image goes through the network once. Progress is kept image by image: a run that was
+    stopped for any reason continues with ``resume`` and gives the same numbers, on any number of
     ranks. In a distributed run all ranks call this together, each takes its share of the images,
-    and the first one writes the report.
+    and the first writes the report.
 
     Args:
         loaded: The model, from :func:`~mmosr.apis.load`, with the scores to test.
         out: Folder of the results; every rank must see it.
-        datasets: Names of files in ``configs/_base_/benchmarks``, paths of files of that kind, or
-            ``test`` for the test data of the model's config.
+        datasets: Names of files in ``configs/_base_/benchmarks``, paths of such files, or ``test``
+            for the test data of the model's config.
         resume: Continue the run in ``out``.
         keep_maps: Keep the score maps of all images, as float32 ``.npy``, in ``out/NAME/maps``.
 
@@ -50,8 +50,8 @@ def run_benchmark(
         The results and the files of the report; both are empty on the ranks after the first.
 
     Raises:
-        InputError: The model gives no anomaly maps, a data set is not there, ``out`` holds another
-            run, or an image is unreadable, wrongly labelled, or has scores that are not finite.
+        InputError: The model has no anomaly maps, a data set is missing, ``out`` holds another run,
+            or an image is unreadable, has wrong labels, or has scores that are not finite.
     """
     AnomalyInferencer.check_model(loaded.model)
     out = Path(out).expanduser()
@@ -70,7 +70,7 @@ def run_benchmark(
 
 
 def _start_record(out: Path, loaded: Loaded, data: Sequence[BenchmarkData], resume: bool) -> dict:
-    """Write what decides the results, or check that the run in the folder is the same one."""
+    """Write what determines the results, or check that the run in the folder is the same."""
     run = together(lambda: _describe(loaded, data))
     first = from_first(lambda: run)
     together(lambda: _start(out / RUN_RECORD, run, first, resume))
@@ -81,14 +81,14 @@ def _describe(loaded: Loaded, data: Sequence[BenchmarkData]) -> dict:
     return {
         **loaded.identity(with_scores=False),
         "scores": list(loaded.model.score_names),
-        "batch_size": loaded.batch_size,  # the last digits of a map may depend on its neighbours
+        "batch_size": loaded.batch_size,  # the rest of a batch may change a map's last digits
         "datasets": {part.name: _dataset(part) for part in data},
         "versions": versions("mmseg"),
     }
 
 
 def _dataset(data: BenchmarkData) -> dict:
-    # Images by their names below the folder that they share, as a list has them.
+    # Images by their paths below their common folder, as in a list.
     root = os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in data.images])
     names = [os.path.relpath(path, root) for path in data.images]
     return {
@@ -103,7 +103,7 @@ def _dataset(data: BenchmarkData) -> dict:
 def _start(path: Path, run: Mapping, first: Mapping, resume: bool) -> None:
     if differing := differences(first, run):
         raise InputError(
-            f"this process has another {', '.join(differing)} than the first one: all machines "
+            f"this process differs from the first one in {', '.join(differing)}: all machines "
             "need the same files"
         )
     if is_main_process() and not check_record(path, run, resume):
@@ -111,7 +111,7 @@ def _start(path: Path, run: Mapping, first: Mapping, resume: bool) -> None:
 
 
 def _repeatable():
-    """The same digits in every run on one machine: algorithms are not chosen by their speed."""
+    """Get the same digits in every run on one machine: algorithms are not chosen by speed."""
     flags = torch.backends.cudnn
     return flags.flags(
         enabled=flags.enabled, benchmark=False, deterministic=True, allow_tf32=flags.allow_tf32

@@ -1,4 +1,4 @@
-"""What is known of a data set so far, and its files: merges are exact, so runs can be resumed."""
+"""What is known about a data set so far, and its files: merges are exact, so runs can resume."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmosr.evaluation.histogram import ScoreHistogram
 from mmosr.runs.files import DAMAGED_NPZ, atomic_write
 from mmosr.utils import InputError
 
-_SHARE_OF_TIME = 0.05  # spent on writing
+_SHARE_OF_TIME = 0.05  # share of the time spent on writing
 _COUNTS = ("keys", "known", "unknown")  # arrays of a histogram
 
 
@@ -27,10 +27,10 @@ class ImageRow:
     """The figures of one image alone.
 
     Args:
-        index: Place in the data set.
+        index: Index in the data set.
         known: Known pixels.
         unknown: Unknown pixels.
-        figures: By score, see :func:`mmosr.evaluation.curves.figures`.
+        figures: Per score, see :func:`mmosr.evaluation.curves.figures`.
     """
 
     index: int
@@ -41,11 +41,11 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class Part:
-    """Counts of some images and the figures of each. It never changes, so it is always whole.
+    """Counts of some images and the figures of each. Immutable, so always complete.
 
     Args:
-        counts: Of all these images.
-        rows: One for each image.
+        counts: Counts of all these images.
+        rows: One per image.
     """
 
     counts: Counts
@@ -53,21 +53,21 @@ class Part:
 
     @classmethod
     def total(cls, parts: Sequence[Part]) -> Part:
-        """Add parts up: exact, and the same in any order.
+        """Add up parts: exact, and the same in any order.
 
         Raises:
-            InputError: An image is in two of them.
+            InputError: Two of them contain the same image.
         """
         rows = sorted((row for part in parts for row in part.rows), key=lambda row: row.index)
         if len({row.index for row in rows}) < len(rows):
             raise InputError(
                 "two runs wrote to this output folder at the same time, and images were "
-                "counted twice: choose another --out"
+                "counted twice: choose another --out-dir"
             )
         return cls(Counts.total([part.counts for part in parts]), tuple(rows))
 
     def save(self, path: Path) -> None:
-        """Write the part, whole."""
+        """Write the part atomically."""
         counts, scores = self.counts, list(self.counts.histograms)
         names = list(self.rows[0].figures[scores[0]])
         arrays = {
@@ -118,7 +118,7 @@ def _by_name(values: list, scores: list[str], names: list[str]) -> dict[str, dic
 
 @contextmanager
 def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """A part file that is being read; whatever is wrong with it becomes one line."""
+    """While a part file is read, turn any error into one line."""
     try:
         with np.load(path) as file:
             yield file
@@ -128,18 +128,18 @@ def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
 
 
 def part_files(folder: Path) -> list[Path]:
-    """The part files of a data set that are whole."""
+    """The complete part files of a data set."""
     return sorted(path for path in folder.glob("*.npz") if not path.name.startswith("."))
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote have left."""
+    """Remove what killed processes left half-written."""
     for path in folder.glob(".*.npz"):
         path.unlink(missing_ok=True)
 
 
 def images_done(folder: Path) -> set[int]:
-    """Places of the images that some part file holds."""
+    """Indices of the images in the part files."""
     done: set[int] = set()
     for path in part_files(folder):
         with _opened(path) as file:
@@ -148,10 +148,10 @@ def images_done(folder: Path) -> set[int]:
 
 
 class PartWriter:
-    """Collects the counts of one process and keeps them in a file of its own in a folder.
+    """Collects the counts of one process and keeps them in its own file in a folder.
 
     The file is written after an image, but not so often that writing takes more than about 5 % of
-    the time; in a block, also when it is left, whatever ends it.
+    the time. In a ``with`` block it is also written on exit, whatever ends the block.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -171,7 +171,7 @@ class PartWriter:
         first = next(iter(counts.histograms.values()))
         by_score = {name: figures(part) for name, part in counts.histograms.items()}
         row = ImageRow(index, first.num_known, first.num_unknown, by_score)
-        # Built first and set at once: a signal in between finds the old part, whole.
+        # Built first and then assigned: a signal in between finds the old part, complete.
         if self.part is None:
             self.part = Part(counts, (row,))
         else:

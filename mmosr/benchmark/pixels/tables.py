@@ -1,4 +1,4 @@
-"""Tables of a benchmark, for people: how figures are written, the terminal, GitHub markdown.
+"""Human-readable tables of a benchmark: formats of figures, the terminal, GitHub markdown.
 
 Figures are rounded here and nowhere else.
 """
@@ -30,7 +30,7 @@ from mmosr.runs.tables import (
 from .protocols import Protocol, Published
 from .result import DatasetResult
 
-#: Every figure in the order of the tables: whether larger (1) or smaller (-1) is better.
+#: Every figure in table order: whether larger (1) or smaller (-1) is better.
 FIGURES = {
     "AUROC": 1,
     "AP": 1,
@@ -67,9 +67,9 @@ def _figure_names(result: DatasetResult) -> list[str]:
 
 
 def best_scores(result: DatasetResult, name: str) -> set[str]:
-    """Scores that are best in a figure; those that look alike in a table are equal.
+    """Scores that are best in a figure; those that look the same in a table are tied.
 
-    Empty when fewer than two scores have the figure, or when it has no direction.
+    Empty if fewer than two scores have the figure, or if it has no direction.
     """
     found = {s: in_percent(x).get(name, math.nan) for s, x in result.figures.items()}
     values = {score: round(x, 2) for score, x in found.items() if not math.isnan(x)}
@@ -80,7 +80,7 @@ def best_scores(result: DatasetResult, name: str) -> set[str]:
 
 
 def _cells(result: DatasetResult, bold: str) -> dict[str, list[str]]:
-    """By score the cells of :func:`_figure_names`; ``bold`` is the format of the best ones."""
+    """Cells of :func:`_figure_names` per score; ``bold`` is the format of the best ones."""
     cells: dict[str, list[str]] = {score: [] for score in result.figures}
     for name in _figure_names(result):
         best = best_scores(result, name)
@@ -91,7 +91,7 @@ def _cells(result: DatasetResult, bold: str) -> dict[str, list[str]]:
 
 
 def _heading(name: str) -> str:
-    """Name of a figure with an arrow to where it is better."""
+    """Name of a figure with an arrow in the better direction."""
     return name + _ARROWS[FIGURES[name]]
 
 
@@ -115,7 +115,7 @@ def undefined(result: DatasetResult) -> str | None:
 
 
 def print_tables(results: Sequence[DatasetResult], console: Console | None = None) -> None:
-    """Print a table for each data set, with the published results below ours."""
+    """Print a table per data set, with the published results below ours."""
     console = console or log_console()
     for result in results:
         names, protocol = _figure_names(result), result.protocol
@@ -148,9 +148,9 @@ def markdown(
     """Lines of the report as GitHub markdown.
 
     Args:
-        results: One for each data set.
-        run: What decides the results.
-        pictures: By data set, the pictures by title, in a folder of its name beside the report.
+        results: One per data set.
+        run: What determines the results.
+        pictures: Per data set, the pictures by title, in a folder of its name next to the report.
     """
     yield f"# Benchmark of {code(run['config'])}"
     yield ""
@@ -202,7 +202,7 @@ def _dataset_section(result: DatasetResult, pictures: Mapping[str, Path]) -> Ite
         yield from _published_table(protocol.published)
     if reason := undefined(result):
         yield ""
-        yield f"There are {reason}: such figures are {NOTHING}, and no curve is drawn."
+        yield f"There are {reason}: such figures are {NOTHING}, and no curves are drawn."
     for title, path in pictures.items():
         yield ""
         yield f"![{plain(title)}]({quote(f'{result.name}/{path.name}')})"

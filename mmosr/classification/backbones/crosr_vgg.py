@@ -1,4 +1,4 @@
-"""The VGG-13 variant of CROSR, with the features that M2IOSR looks at."""
+"""The VGG-13 variant of CROSR, with the features used by M2IOSR."""
 
 from mmcv.cnn import ConvModule
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -15,10 +15,10 @@ WIDTHS = (64, 128, 256, 512, 512)
 class CROSRVGG13(BaseBackbone):
     """VGG-13 redesigned for 32 x 32 images (Yoshihashi et al., 2019; M2IOSR, section 4.2).
 
-    Ten 3x3 convolutions in five stages of two, of 64, 128, 256, 512 and 512 channels. The second
-    of each stage halves the map, in place of a pooling: 16, 8, 4, 2, 1. The papers do not print
-    the layers; stride, batch norm and PReLU are taken from third-party code of CGDL (Sun et al.,
-    2020), which trains the same network. A linear layer gives the latent features.
+    Ten 3x3 convolutions in five stages of two, of 64, 128, 256, 512 and 512 channels. The second of
+    each stage halves the map, instead of pooling: 16, 8, 4, 2, 1. The papers do not print the
+    layers; stride, batch norm and PReLU are taken from third-party code of CGDL (Sun et al., 2020),
+    which trains the same network. A linear layer computes the latent features.
 
     Args:
         in_channels: Channels of the images.
@@ -28,7 +28,7 @@ class CROSRVGG13(BaseBackbone):
         init_cfg: Initialisation.
 
     Raises:
-        InputError: In ``forward``, images of another size than 32 x 32.
+        InputError: In ``forward``, images are not 32 x 32.
     """
 
     def __init__(
@@ -54,14 +54,14 @@ class CROSRVGG13(BaseBackbone):
         self.out_channels = latent_dims
 
     def maps(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What comes before the latent layer.
+        """The features before the latent layer.
 
         Args:
             x: Images ``(N, 3, 32, 32)``.
 
         Returns:
             ``f_16`` ``(N, 64, 16, 16)``, ``f_4`` ``(N, 256, 4, 4)`` and the top ``(N, 512)``, for
-            further layers beside the latent one, such as that of a standard deviation.
+            further layers next to the latent one, such as that of a standard deviation.
         """
         check_size(self, x, 32)
         found = []

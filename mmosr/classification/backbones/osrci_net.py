@@ -1,4 +1,4 @@
-"""The nine-convolution encoder of the OSRCI protocol, which CAC uses."""
+"""The nine-convolution encoder of the OSRCI protocol, also used by CAC."""
 
 import math
 
@@ -23,21 +23,21 @@ class OSRCINet(BaseBackbone):
 
     Each convolution, without bias, is followed by batch norm and LeakyReLU 0.2; each block has
     channel-wise dropout before it. The last map is flattened channel-first, not pooled, so the
-    network is for one image size S: the features are ``128 ceil(S / 8)^2``, 2048 for 32 and 8192
-    for 64 pixels, which is the ``in_channels`` of the head.
+    network is for one image size S: it has ``128 ceil(S / 8)^2`` features, 2048 for 32 and 8192 for
+    64 pixels, which is the ``in_channels`` of the head.
 
-    The code that goes with CAC's published weights has the dropout behind each block instead, where
-    OSRCI has it before. In evaluation there is no difference.
+    The code of CAC's published weights has the dropout after each block instead, while OSRCI has it
+    before. In evaluation there is no difference.
 
     Args:
         in_channels: Channels of the images.
         input_size: Side S of the images.
-        dropout: Probability; CAC takes 0.2, and 0.3 for TinyImageNet (supplement, table 1).
+        dropout: Probability; CAC uses 0.2, and 0.3 for TinyImageNet (supplement, table 1).
         norm_cfg: Normalisation.
         init_cfg: Initialisation; default: as in CAC's code.
 
     Raises:
-        InputError: In ``forward``, images of another size.
+        InputError: In ``forward``, images have another size.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class OSRCINet(BaseBackbone):
 
 
 def check_size(network: nn.Module, images: Tensor, size: int, remedy: str = "") -> None:
-    """Refuse images that a network of a fixed size would turn into other features.
+    """Reject images that a network for a fixed size would turn into wrong features.
 
     Raises:
         InputError: The images ``(N, 3, H, W)`` are not of ``size`` x ``size``.

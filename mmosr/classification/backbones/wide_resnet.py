@@ -13,9 +13,9 @@ STEM = 16
 
 
 class PreActivationBlock(nn.Module):
-    """Norm, ReLU, 3x3, norm, ReLU, dropout, 3x3, beside a shortcut.
+    """Norm, ReLU, 3x3, norm, ReLU, dropout, 3x3, with a shortcut.
 
-    Where the width or the size changes, the shortcut is a 1x1 convolution of the activated input.
+    If the width or the size changes, the shortcut is a 1x1 convolution of the activated input.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class WideResNet(BaseBackbone):
     """WRN-depth-width (Zagoruyko and Komodakis, 2016); m-OvR uses WRN-16-4.
 
     A 3x3 convolution of 16 channels, then three groups of ``(depth - 4) / 6`` pre-activation
-    blocks with 16, 32 and 64 times ``width`` channels, of which the second and third halve the
-    map, then norm and ReLU. The head needs ``neck=dict(type="GlobalAveragePooling")`` and
-    ``in_channels = 64 width``, whatever the size of the images.
+    blocks with 16, 32 and 64 times ``width`` channels, where the second and third halve the map,
+    then norm and ReLU. The head needs ``neck=dict(type="GlobalAveragePooling")`` and ``in_channels
+    = 64 width``, whatever the size of the images.
 
     Args:
         depth: 6 n + 4.

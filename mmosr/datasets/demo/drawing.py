@@ -1,8 +1,7 @@
 """Drawing primitives of the embedded demo scenes: camera, canvas and image finishing.
 
-Everything is drawn on a canvas ``SUPERSAMPLE`` times as large as the picture, so edges come out
-soft, and lengths are metres that the camera turns into pixels, so a scene looks the same at
-any size.
+Everything is drawn on a canvas ``SUPERSAMPLE`` times as large as the picture, so edges are soft.
+Lengths are in metres, which the camera turns into pixels, so a scene looks the same at any size.
 """
 
 import math
@@ -62,21 +61,21 @@ class Camera:
         return self.focal / z
 
     def depth_of_row(self, row: float) -> float:
-        """Distance of the road point that is seen in canvas row ``row`` (below the horizon)."""
+        """Distance of the road point seen in canvas row ``row`` (below the horizon)."""
         return self.focal * self.height / (row - self.horizon)
 
     def side_at(self, column: float, z: float) -> float:
-        """X in metres of the point at distance ``z`` that is seen in ``column``."""
+        """X in metres of the point at distance ``z`` seen in ``column``."""
         return ((column - self.centre) / self.focal - self.bend * z) * z
 
 
 class Canvas:
-    """Picture, labels and grain strengths that are painted together, far things first.
+    """Picture, labels and grain strengths, painted together, far objects first.
 
     Args:
         size: Height and width of the finished picture.
         camera: Turns metres into pixels of the canvas.
-        haze_colour: BGR colour into which far things fade.
+        haze_colour: BGR colour into which far objects fade.
         haze_distance: Distance in metres at which about 63 % of a colour has faded.
     """
 
@@ -91,7 +90,7 @@ class Canvas:
         self.haze_distance = haze_distance
 
     def on_ground(self, points: np.ndarray) -> np.ndarray:
-        """Canvas pixels ``(n, 2)`` of ground points ``(n, 2)``, X and Z, none nearer than 1 m."""
+        """Canvas pixels ``(n, 2)`` of ground points ``(n, 2)``, X and Z, at least 1 m away."""
         return self.camera.project(points[:, 0], 0.0, np.maximum(points[:, 1], 1.0))
 
     def hazy(self, colour: np.ndarray, z: float) -> tuple[float, ...]:
@@ -216,14 +215,14 @@ def rectangle(x0: float, x1: float, y0: float, y1: float) -> np.ndarray:
 
 
 def sub_quad(quad: np.ndarray, u0, u1, v0, v1) -> np.ndarray:
-    """Part ``[u0, u1] x [v0, v1]`` of a four-cornered face, each from 0 to 1.
+    """Part ``[u0, u1] x [v0, v1]`` of a quadrilateral face, each from 0 to 1.
 
     Args:
         quad: Corners ``(4, 2)``: bottom left, bottom right, top right, top left.
-        u0: Left border, a number, or an array ``(n,)`` for n parts at once.
-        u1: Right border, of the shape of ``u0``.
-        v0: Lower border, a number or an array ``(n,)``.
-        v1: Upper border, of the shape of ``v0``.
+        u0: Left border: a number, or an array ``(n,)`` for n parts at once.
+        u1: Right border, same shape as ``u0``.
+        v0: Lower border: a number or an array ``(n,)``.
+        v1: Upper border, same shape as ``v0``.
 
     Returns:
         Corners ``(4, 2)`` or ``(n, 4, 2)``.
@@ -235,7 +234,7 @@ def sub_quad(quad: np.ndarray, u0, u1, v0, v1) -> np.ndarray:
 
 
 def rotation(angle: float) -> np.ndarray:
-    """The matrix ``(2, 2)`` that turns points ``(n, 2)`` on its left by ``angle`` radians."""
+    """The matrix ``(2, 2)`` that rotates points ``(n, 2)`` on its left by ``angle`` radians."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
@@ -252,14 +251,14 @@ def smooth_noise(
     columns: int | None = None,
     dtype: type = np.float32,
 ) -> np.ndarray:
-    """Standard normal noise ``size``, float32, interpolated from a coarse grid.
+    """Standard normal noise of shape ``size``, float32, interpolated from a coarse grid.
 
     Args:
         rng: Source of the randomness.
         size: Height and width.
         cells: Rows of the grid, at least 2.
-        columns: Columns of the grid. Default: as many as make its cells square, at least 2.
-        dtype: In which the noise is drawn: float32 and float64 take other numbers.
+        columns: Columns of the grid. Default: enough to make its cells square, at least 2.
+        dtype: Type in which the noise is drawn: float32 and float64 draw different numbers.
     """
     columns = columns or max(2, round(cells * size[1] / size[0]))
     grid = rng.standard_normal((cells, columns), dtype).astype(np.float32, copy=False)
@@ -269,12 +268,12 @@ def smooth_noise(
 def finish(canvas: Canvas, rng: np.random.Generator, dusk: float) -> tuple[np.ndarray, np.ndarray]:
     """Turn a canvas into a picture: grain, illumination, blur and sensor noise.
 
-    It works on the whole picture alike, so nothing in it tells one object from another.
+    It treats the whole picture alike, so it does not distinguish one object from another.
 
     Args:
         canvas: The painted canvas.
         rng: Source of the randomness.
-        dusk: Time of the day, 0 (noon) to 1 (dusk).
+        dusk: Time of day, 0 (noon) to 1 (dusk).
 
     Returns:
         BGR picture ``(h, w, 3)`` and labels ``(h, w)``, both uint8.

@@ -1,8 +1,8 @@
 """How an unknown object of the embedded demo scenes is painted, whatever its kind.
 
 A family of kinds is a table ``name -> Kind``. Every kind goes through ``draw_unknown``, so the
-families differ in shapes, colours and patterns only: shadow, shading, grain and ignored border
-are those of the known things.
+families differ only in shapes, colours and patterns: shadow, shading, grain and ignored border are
+those of the known objects.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ Texture = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class Shape(NamedTuple):
-    """Polygons that make an object, each the hindmost first.
+    """Polygons that make up an object, rearmost first.
 
-    ``parts`` have the texture of the object; ``marks`` are painted over them, polygons of a colour
-    at a time, and do not change the labels.
+    ``parts`` have the texture of the object; ``marks`` are painted over them, one colour at a time,
+    and do not change the labels.
     """
 
     parts: list[np.ndarray]
@@ -40,9 +40,9 @@ class Kind:
         texture: Makes the random texture of an object.
         shape: Makes a random flat object that faces the camera, in a frame whose origin is the
             foot, x sideways, y up, height about 1.
-        solid: Paints an object that is not flat, instead: ``solid(canvas, rng, x, z, height,
+        solid: Paints an object that is not flat instead: ``solid(canvas, rng, x, z, height,
             material)``.
-        lift: Range of metres above the ground for things that fly, None for the others.
+        lift: Range of metres above the ground for flying objects, None for others.
     """
 
     heights: tuple[float, float]
@@ -80,13 +80,13 @@ def shaded(
     pattern: Callable[[np.ndarray, np.ndarray], np.ndarray],
     sun: float,
 ) -> Texture:
-    """A texture that mixes two colours and is shaded like a round body.
+    """A texture that mixes two colours, shaded like a round body.
 
     Args:
         first: BGR colour where the pattern is 0.
         second: BGR colour where the pattern is 1.
         pattern: ``(rows, columns) -> share of the second colour``.
-        sun: How much brighter the right border is than the middle, below 0 for darker.
+        sun: How much brighter the right border is than the middle; negative for darker.
     """
 
     def texture(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -113,7 +113,7 @@ def bar(start, end, wide0: float, wide1: float) -> np.ndarray:
 
 
 def turned(parts: list[np.ndarray], angle: float) -> list[np.ndarray]:
-    """The parts, turned by ``angle`` (radians) and set back on the ground."""
+    """The parts, rotated by ``angle`` (radians) and put back on the ground."""
     parts = [part @ rotation(angle) for part in parts]
     lowest = min(part[:, 1].min() for part in parts)
     return [part - [0, lowest] for part in parts]

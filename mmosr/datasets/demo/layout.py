@@ -25,7 +25,7 @@ def make_camera(rng: np.random.Generator, size: tuple[int, int]) -> Camera:
 
 
 def plan_things(canvas: Canvas, street: Street, rng: np.random.Generator) -> list:
-    """Pairs ``(distance, draw)`` of the known things, each with a generator of its own."""
+    """Pairs ``(distance, draw)`` of the known objects, each with its own generator."""
     things, camera = [], canvas.camera
 
     def add(z: float, draw: Callable, *args) -> None:
@@ -76,7 +76,7 @@ def plan_unknowns(
     kinds: Sequence[Kind],
     in_front: bool = False,
 ) -> list:
-    """Pairs ``(distance, draw)`` of one to three unknown objects, the largest first.
+    """Pairs ``(distance, draw)`` of one to three unknown objects, largest first.
 
     With ``in_front`` they stand where the road enters the picture, before everything else.
     """
@@ -99,7 +99,7 @@ def plan_unknowns(
 
 
 def draw_bonnet(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Paint the bonnet of the own car, ignored, at the lower border of a third of the scenes."""
+    """Paint the bonnet of the ego car, ignored, at the lower border of a third of the scenes."""
     if rng.random() > 0.35:
         return
     top, colour = rng.uniform(0.91, 0.97), rng.uniform(25, 110) + rng.normal(0, 14, 3)

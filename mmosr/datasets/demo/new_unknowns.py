@@ -1,7 +1,7 @@
-"""Unknown objects of new kinds, which only the test scenes of other sets than set 0 hold.
+"""Unknown objects of new kinds, found only in the test scenes of sets other than set 0.
 
-A score that was tuned on the validation kinds and compared on the test kinds meets them for the
-first time. Shapes, patterns and colours are others than those of both.
+A score tuned on the validation kinds and compared on the test kinds sees them for the first time.
+Their shapes, patterns and colours differ from both.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def make_texture(rng: np.random.Generator) -> Texture:
         if kind == "plaid":
             bands = [(count * axis) % 1 < 0.4 for axis in (rows, columns)]
             return 0.45 * bands[0] + 0.45 * bands[1]
-        if kind == "patches":  # every third of the cells around nine random centres
+        if kind == "patches":  # every third cell around nine random centres
             away = [np.hypot(rows - y, columns - x) for y, x in centres]
             return (np.argmin(away, axis=0) % 3 == 0) * 1.0
         return np.clip(0.5 + np.cos(angle) * (columns - 0.5) + np.sin(angle) * (rows - 0.5), 0, 1)

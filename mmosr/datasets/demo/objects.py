@@ -1,8 +1,8 @@
-"""Known things that stand in the embedded demo scenes: vehicles, trees, poles, signs, lights.
+"""Known objects in the embedded demo scenes: vehicles, trees, poles, signs, lights.
 
-Each function paints one thing at ``x`` metres to the right of the camera and ``z`` metres ahead.
-The palettes overlap, also with those of the unknown objects, so colour alone does not tell
-things apart.
+Each function paints one object at ``x`` metres to the right of the camera and ``z`` metres ahead.
+The palettes overlap, also with those of the unknown objects, so colour alone does not identify an
+object.
 """
 
 import cv2
@@ -13,7 +13,7 @@ from .drawing import Canvas, Material, blob, corners, ellipse, rectangle, rotati
 POLE, LIGHT, SIGN = Material(5, 10, 5), Material(6, 8, 5), Material(7, 8, 5)
 PLANT, CAR = Material(8, 38, 30), Material(13, 8, 10)
 
-# BGR. The same greys, browns and greens come back in several palettes on purpose.
+# BGR. The same greys, browns and greens recur in several palettes on purpose.
 WALLS = [
     (120, 122, 125), (150, 158, 165), (95, 100, 108), (130, 165, 190), (150, 190, 210),
     (70, 85, 140), (80, 110, 150), (165, 160, 140), (120, 140, 120), (190, 195, 200),
@@ -51,9 +51,9 @@ def ground_shadow(
 
 
 def box_faces(canvas: Canvas, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarray, ...]:
-    """Rear face, seen side face, top face and hull of a box; each face bottom left first.
+    """Rear face, visible side face, top face and hull of a box; each face bottom left first.
 
-    ``slant`` draws the top in by so many metres at the sides, the rear and the front.
+    ``slant`` is how many metres the top is inset at the sides, the rear and the front.
     """
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     side, rear, front = slant
@@ -61,7 +61,7 @@ def box_faces(canvas: Canvas, x, y, z, slant=(0.0, 0.0, 0.0)) -> tuple[np.ndarra
     low = canvas.camera.project(across, y0, along)
     across, along = corners(x0 + side, x1 - side, z0 + rear, z1 - front)
     high = canvas.camera.project(across, y1, along)
-    left_seen = low[0, 0] > low[3, 0]  # the far end lies nearer to the vanishing point
+    left_seen = low[0, 0] > low[3, 0]  # the far end is nearer to the vanishing point
     near, far = (0, 3) if left_seen else (1, 2)
     rear_face = np.stack([low[0], low[1], high[1], high[0]])
     side_face = np.stack([low[near], low[far], high[far], high[near]])

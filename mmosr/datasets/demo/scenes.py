@@ -2,10 +2,10 @@
 
 The scenes let every configuration run without a download. Training and validation pictures hold
 known classes only; test pictures also hold unknown objects, labelled 254. Pictures are a pure
-function of the seed, the size and the kinds of unknown objects that may appear.
+function of the seed, the size and the allowed kinds of unknown objects.
 
-Three families of kinds share no kind: the test kinds, the validation kinds, on which settings of
-a score are chosen, and the new kinds, which join the test kinds in every set but set 0.
+Three families share no kind: the test kinds, the validation kinds for choosing the settings of a
+score, and the new kinds, which are added to the test kinds in every set except set 0.
 """
 
 import json
@@ -41,9 +41,9 @@ MIN_UNKNOWN_SHARE = 0.003
 _MARKER = "demo_scenes.json"
 _IMAGE, _LABEL = "_leftImg8bit.png", "_gtFine_labelTrainIds.png"
 _KINDS = {**TEST_KINDS, **VALIDATION_KINDS, **NEW_KINDS}
-_SPLITS = ("train", "val", "test")  # those with streets of their own
+_SPLITS = ("train", "val", "test")  # those with their own streets
 _STREETS = {"train": 0, "val": 1, "test": 2, "val_unknown": 1}  # whose streets: a split's number
-_MAX_SCENES = 1_000_000  # per split; keeps the scene seeds of all splits and sets apart
+_MAX_SCENES = 1_000_000  # per split; keeps the scene seeds of all splits and sets distinct
 _MIN_SIDE = 32
 
 
@@ -52,13 +52,12 @@ def draw_scene(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw one street scene.
 
-    The same seed gives the same street at every size, and the same street with and without
-    unknown objects.
+    The same seed gives the same street at every size, with and without unknown objects.
 
     Args:
         seed: Number of the scene, at least 0.
         size: Height and width in pixels, each at least 32.
-        unknown: Whether one to three unknown objects are added: True for objects of the test
+        unknown: Whether to add one to three unknown objects: True for objects of the test
             kinds, or the names of the kinds to choose from (``TEST_KINDS`` in
             ``unknowns``, ``VALIDATION_KINDS`` in ``validation_unknowns``,
             ``NEW_KINDS`` in ``new_unknowns``).
@@ -69,7 +68,7 @@ def draw_scene(
         bonnet of the own car).
 
     Raises:
-        InputError: If the seed is negative, the size is too small or a kind is not known.
+        InputError: The seed is negative, the size is too small or a kind does not exist.
     """
     _check_size(size)
     kinds = _kinds_of(unknown)
@@ -95,13 +94,15 @@ def draw_scene(
 
 
 def _kinds_of(unknown: bool | Sequence[str]) -> list[Kind]:
-    """The kinds that a scene draws from; empty for a scene without unknown objects."""
+    """The kinds used in a scene; empty for a scene without unknown objects."""
     if isinstance(unknown, bool | np.bool_):
         return list(TEST_KINDS.values()) if unknown else []
     names = [unknown] if isinstance(unknown, str) else list(unknown)
     wrong = [name for name in names if name not in _KINDS]
     if wrong or not names:
-        raise InputError(f"Kinds {wrong} of unknown objects: choose from {', '.join(_KINDS)}.")
+        raise InputError(
+            f"There are no kinds {wrong} of unknown objects: choose from {', '.join(_KINDS)}."
+        )
     return [_KINDS[name] for name in names]
 
 
@@ -119,25 +120,25 @@ def write_demo_scenes(
 
     ``ROOT/leftImg8bit/SPLIT/demo/demo_000000_leftImg8bit.png`` and
     ``ROOT/gtFine/SPLIT/demo/demo_000000_gtFine_labelTrainIds.png``. A finished set with the same
-    parameters is left alone, an unfinished one is completed, another one is replaced.
+    parameters is left alone, an unfinished one is completed, and a different one is replaced.
 
     Args:
-        root: Folder of the set; made when missing.
+        root: Folder of the set; created if missing.
         train: Number of training scenes, known classes only.
         val: Number of validation scenes, known classes only.
-        test: Number of test scenes, each with unknown objects: of the test kinds in set 0, of
-            the test kinds and the new kinds in every other set.
+        test: Number of test scenes, each with unknown objects: test kinds in set 0, test and new
+            kinds in every other set.
         size: Height and width in pixels.
         seed: Number of the set; sets of different seeds share no scene.
-        progress: Wraps the list of scenes to draw, for instance ``rich.progress.track``.
+        progress: Wraps the list of scenes to draw, such as ``rich.progress.track``.
         val_unknown: Number of scenes of the split ``val_unknown``: the streets of ``val`` with
-            unknown objects of the validation kinds, on which settings of a score are chosen.
+            unknown objects of the validation kinds, for choosing the settings of a score.
 
     Returns:
         The folder of the set.
 
     Raises:
-        InputError: If a parameter is out of range or the folder holds other data.
+        InputError: A parameter is out of range or the folder holds other data.
     """
     _check_size(size)
     counts = dict(zip(_STREETS, (train, val, test, val_unknown), strict=True))
@@ -175,7 +176,7 @@ def _draw_and_save(
 
 
 def _kinds_of_splits(seed: int) -> dict[str, tuple[str, ...]]:
-    """Names of the kinds of each split with unknown objects in set ``seed``."""
+    """Names of the kinds in each split with unknown objects, in set ``seed``."""
     new = NEW_KINDS if seed else ()
     return {"test": (*TEST_KINDS, *new), "val_unknown": tuple(VALIDATION_KINDS)}
 
@@ -192,12 +193,12 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _read_marker(root: Path) -> dict | None:
-    """The parameters of the set in ``root``, or None for a folder that is missing or empty."""
+    """The parameters of the set in ``root``, or None if the folder is missing or empty."""
     if root.exists() and not root.is_dir():
         raise InputError(f"{root} is a file; give a folder for the demo scenes.")
     marker = root / _MARKER
     if not marker.is_file():
-        # A kill can leave the marker's temporary file behind; anything else is someone's data.
+        # A kill can leave the marker's temporary file behind; anything else is the user's data.
         entries = root.iterdir() if root.exists() else ()
         if any(not entry.name.startswith(".demo_scenes.") for entry in entries):
             raise InputError(f"{root} holds other data; give a new or empty folder.")
@@ -208,7 +209,7 @@ def _read_marker(root: Path) -> dict | None:
         found = None
     if not isinstance(found, dict) or found.get("generator") != "mmosr.demo_scenes":
         raise InputError(f"{marker} was not written by mmosr; give another folder.")
-    # What sets hold that were drawn before there was a choice of it.
+    # The value for sets drawn before this was an option.
     return {"val_unknown": 0, "test_kinds": list(TEST_KINDS), **found}
 
 

@@ -38,12 +38,12 @@ class Street:
 
     @property
     def sides(self) -> tuple[tuple[float, float, int], ...]:
-        """Left and right: the edge of the road, the width of the pavement, and the sign of X."""
+        """Left and right: edge of the road, width of the pavement, and sign of X."""
         return (self.left, self.pave_left, -1), (self.right, self.pave_right, 1)
 
 
 def draw_street(canvas: Canvas, street: Street, rng: np.random.Generator, dusk: float) -> None:
-    """Paint everything that lies behind the things: sky, ground and buildings."""
+    """Paint everything behind the objects: sky, ground and buildings."""
     _draw_sky(canvas, rng, dusk)
     _draw_backdrop(canvas, rng)
     _draw_ground(canvas, street, rng)
@@ -59,7 +59,7 @@ def _draw_sky(canvas: Canvas, rng: np.random.Generator, dusk: float) -> None:
     zenith = (blue if rng.random() < 0.55 else grey) * (1 - 0.35 * dusk)
     share = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None]
     sky = zenith * (1 - share) + canvas.haze_colour * 1.1 * share
-    own = np.random.default_rng(rng.integers(1 << 32))  # its use depends on the size
+    own = np.random.default_rng(rng.integers(1 << 32))  # how much of it is used depends on the size
     clouds = smooth_noise(own, (rows, canvas.width), 3)
     clouds += 0.35 * smooth_noise(own, (rows, canvas.width), 12)
     cover = np.clip(0.5 * clouds + rng.uniform(-0.6, 0.5), 0, 1)[..., None]
@@ -88,7 +88,7 @@ def _band(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _strip(canvas: Canvas, x0, x1, depths: np.ndarray = _DEPTHS) -> np.ndarray:
-    """Polygon of the ground between two lines along the road, each at one X or one per depth."""
+    """Polygon on the ground between two lines along the road, each at one X or one per depth."""
     return _band(canvas.camera.project(x0, 0, depths), canvas.camera.project(x1, 0, depths))
 
 
@@ -105,7 +105,7 @@ def _draw_ground(canvas: Canvas, street: Street, rng: np.random.Generator) -> No
     for x, _, side in street.sides:
         canvas.fill(_strip(canvas, x, x + side * 0.18), kerb, 10.0, PAVEMENT)
         canvas.fill(_strip(canvas, x - side * 0.07, x), asphalt * 0.6, 10.0)
-    for z in rng.uniform(2, 45, rng.integers(0, 4)):  # shadows that the houses throw
+    for z in rng.uniform(2, 45, rng.integers(0, 4)):  # shadows of the houses
         depths = np.linspace(z, z + rng.uniform(2, 10), 5)
         canvas.shade(_strip(canvas, street.left - 5, street.right + 5, depths), 0.72, 3)
 

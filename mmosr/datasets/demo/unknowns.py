@@ -1,6 +1,6 @@
-"""Unknown objects of the demo test scenes: shapes that no training picture holds.
+"""Unknown objects of the demo test scenes: shapes that no training picture contains.
 
-They borrow colours, grain and shading from the known things, and stand on the road like them.
+They borrow colours, grain and shading from the known objects, and stand on the road like them.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ ROADS = [(95, 95, 97), (80, 80, 84), (112, 110, 108)]
 
 
 def make_texture(rng: np.random.Generator) -> Texture:
-    """A random pattern in colours of the known things, or in vivid ones."""
+    """A random pattern in colours of the known objects, or in vivid ones."""
     hard = rng.random() < 0.6
     first = pick(rng, PAINTS + WALLS + LEAVES + ROADS if hard else VIVID + PAINTS)
     second = pick(rng, ROADS + WALLS + PAINTS) if hard else pick(rng, VIVID + WALLS)
@@ -108,7 +108,7 @@ def _balloon(rng: np.random.Generator) -> Shape:
     return Shape([tail, *basket, skin])
 
 
-# The order counts: scenes draw a kind by its number.
+# The order matters: scenes draw a kind by its number.
 TEST_KINDS = {
     "animal": Kind((0.5, 1.7), make_texture, _animal),
     "crate": Kind((0.4, 1.3), make_texture, solid=_draw_crate),

@@ -1,7 +1,7 @@
-"""Unknown objects of the demo validation scenes, on which settings of a score are chosen.
+"""Unknown objects of the demo validation scenes, used to choose the settings of a score.
 
-No test scene holds them. Their shapes, patterns and colours are others than those of the test
-kinds, and as hard to find: half of them are as dull as the street, the others vivid.
+No test scene contains them. Their shapes, patterns and colours differ from those of the test kinds,
+but they are as hard to find: half are as dull as the street, the others vivid.
 """
 
 from itertools import pairwise
@@ -52,7 +52,7 @@ def _bench(rng: np.random.Generator) -> Shape:
 
 
 def _umbrella(rng: np.random.Generator) -> Shape:
-    """Shaft, crook and canopy, whose lower border hangs in arcs between the ribs."""
+    """Shaft, crook and canopy with a lower border that hangs in arcs between the ribs."""
     half = rng.uniform(0.5, 0.7)
     angle = np.linspace(0, np.pi, 21)
     dome = np.stack([half * np.cos(angle), 0.5 + 0.45 * np.sin(angle)], axis=-1)

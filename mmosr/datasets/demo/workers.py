@@ -1,4 +1,4 @@
-"""Drawing many demo scenes at once, in as many processes as there are processors."""
+"""Drawing many demo scenes at once, in one process per processor."""
 
 import multiprocessing
 import os
@@ -11,7 +11,7 @@ import cv2
 from joblib import cpu_count
 
 SCENES_PER_WORKER = 8
-"""A process is started only for at least so many scenes."""
+"""A process is only started for at least this many scenes."""
 
 
 def draw_all(
@@ -21,17 +21,17 @@ def draw_all(
 ) -> None:
     """Call ``draw(scene)`` for every scene.
 
-    Few scenes are drawn in this process, many in a pool with one process for each processor that
-    this process may use. Processes are forked: a fresh one would import everything again, and
-    so would need a guarded main module. Without fork all is drawn here.
+    A few scenes are drawn in this process, many in a pool with one process per processor that this
+    process may use. Processes are forked: a fresh one would import everything again and need a
+    guarded main module. Without fork everything is drawn here.
 
     Args:
-        draw: Draws and saves one scene; for a pool it must be picklable.
+        draw: Draws and saves one scene; must be picklable for a pool.
         scenes: What to draw.
-        progress: Wraps ``scenes``; the next scene is taken from it when one is drawn.
+        progress: Wraps ``scenes``; advances when a scene is finished.
 
     Raises:
-        Exception: Whatever ``draw`` or ``progress`` raises. Scenes not yet begun are left out.
+        Exception: Whatever ``draw`` or ``progress`` raises. Scenes not yet started are skipped.
     """
     workers = min(cpu_count(), len(scenes) // SCENES_PER_WORKER)
     if workers < 2 or "fork" not in multiprocessing.get_all_start_methods():
@@ -41,7 +41,7 @@ def draw_all(
     context = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
-        # All is handed over, and so the processes are forked, before progress starts a thread.
+        # All scenes are submitted, so the processes are forked, before progress starts a thread.
         drawn = [pool.submit(draw, scene) for scene in scenes]
         for _, result in zip(progress(scenes), drawn, strict=True):
             result.result()
@@ -50,14 +50,14 @@ def draw_all(
 
 
 def _start_worker() -> None:
-    # Ctrl-C reaches every process of the terminal; the parent alone answers it.
+    # Ctrl-C reaches every process of the terminal; only the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Not 1: that waits for the threads of the parent's OpenCV, which a fork does not copy.
+    # Not 1: that waits for threads of the parent's OpenCV, which a fork does not copy.
     cv2.setNumThreads(0)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Do not wait for work for ever when the parent is killed."""
+    """Do not wait forever for work if the parent is killed."""
     multiprocessing.parent_process().join()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""What tells the images of two trials apart."""
+"""What distinguishes the images of two trials."""
 
 import numpy as np
 import pytest

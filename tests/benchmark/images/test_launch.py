@@ -1,4 +1,4 @@
-"""What is told of a process: how it failed, and how far it is."""
+"""What is reported about a process: how it failed, and its progress."""
 
 from mmosr.benchmark.images.launch import failure_line, progress_line
 

@@ -126,7 +126,7 @@ class TestReplaceData:
     def test_epochs_that_never_end(self, files):
         method = METHOD.replace('"IterBasedTrainLoop", max_iters', '"EpochBasedTrainLoop", max_ep')
         options = {"train_dataloader.sampler.type": "InfiniteSampler"}
-        with pytest.raises(InputError, match="InfiniteSampler never ends, and train_cfg counts"):
+        with pytest.raises(InputError, match="InfiniteSampler never ends, but train_cfg counts"):
             method_config(*files(method), cfg_options=options)
 
     def test_a_method_without_data(self, files):
@@ -141,7 +141,7 @@ class TestReplaceData:
     @pytest.mark.parametrize(
         ("method", "data", "message"),
         [
-            (METHOD, DATA + "model = dict()", "data.py has a model: give a file of data alone"),
+            (METHOD, DATA + "model = dict()", "data.py has a model: give a file with only data"),
             (METHOD, DATA.replace("test_e", "e"), "data.py has no 'test_evaluator'"),
             (METHOD, DATA.replace("data_p", "p"), "data.py has no 'data_preprocessor'"),
             (METHOD.replace("num_classes=7, in", "in"), DATA, "sets model.head.num_classes, which"),
@@ -164,7 +164,7 @@ class TestTrial:
 
 
 class TestTraining:
-    """Same weights and statistics, same hash; anything else, another."""
+    """Same weights and statistics, same hash; anything else, a different one."""
 
     def config(self, files, options=None, scores=None, trial=0):
         path, protocol, data = files()
@@ -222,7 +222,7 @@ GROUPS = {
 
 
 def test_protocols_that_share_their_training(files):
-    """One training serves all of a group, with the files that the project ships."""
+    """One training serves a whole group, with the shipped files."""
     path = files()[0]
 
     def hash_of(name):

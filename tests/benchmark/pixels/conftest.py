@@ -20,7 +20,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory):
-    """A report of a data set with published results and of one of the user's own."""
+    """A report of a data set with published results and a user's own one."""
     out = tmp_path_factory.mktemp("report")
     frames = {"best": [frame(out, 90)], "worst": [frame(out, 10), frame(out, 20)]}
     unknown, scores = samples()

@@ -1,4 +1,4 @@
-"""A tiny model of mmseg's own, data sets for it, and the figures worked out the long way."""
+"""A tiny plain mmseg model, data sets for it, and the figures computed the long way."""
 
 import json
 import os
@@ -56,7 +56,7 @@ test_dataloader = dict(
     ),
 )
 """
-# Shares its name with nothing; a killed run is killed while it waits here.
+# A unique name; a killed run is killed while it waits here.
 SLOW_STEP = """
 import os, time
 from mmcv.transforms import BaseTransform
@@ -100,7 +100,7 @@ class Files:
 
 @contextmanager
 def tiny_benchmark(folder: Path) -> Iterator[Files]:
-    """The files, with the module of the config importable meanwhile."""
+    """The files; the module of the config is importable meanwhile."""
     sys.path.insert(0, str(folder))
     try:
         yield write_files(folder)

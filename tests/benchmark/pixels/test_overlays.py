@@ -1,4 +1,4 @@
-"""Fishyscapes Static in a benchmark: the objects are added whatever the steps of the config."""
+"""Fishyscapes Static in a benchmark: the objects are added whatever the config's steps are."""
 
 import numpy as np
 import pytest

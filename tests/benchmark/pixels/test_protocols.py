@@ -1,4 +1,4 @@
-"""The protocols as data: their schema, their numbers, and what is said about unknown ones."""
+"""The protocols as data: their schema, their numbers, and the errors for ones that do not exist."""
 
 import json
 import re

@@ -166,7 +166,7 @@ def test_a_finished_run_is_resumed_without_its_maps(files, everything, tmp_path)
 
 
 def test_only_the_maps_of_frames_are_kept_meanwhile(files, tmp_path, monkeypatch):
-    """With one image as best and worst, the disk never holds more than two of five."""
+    """With one best and one worst image, the disk never holds more than two of five."""
     from mmosr.benchmark.pixels import dataset_run, maps
 
     monkeypatch.setattr(maps, "FRAMES", 1)

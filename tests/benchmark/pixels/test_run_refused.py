@@ -1,4 +1,4 @@
-"""A benchmark from Python that is refused or stops: other runs, missing data, broken images."""
+"""A benchmark from Python that is rejected or stops: other runs, missing data, broken images."""
 
 import math
 import shutil
@@ -105,7 +105,7 @@ def test_a_cut_off_image_is_named(files, tmp_path):
         config.test_dataloader.num_workers = workers
         with pytest.raises(InputError, match=image.name):
             run(files, out, scores=["msp"], config=config, resume=True)
-    # What was done before is kept, and nothing but it is done when the image is whole again.
+    # What was done before is kept; only the rest is done when the image is fixed.
     shutil.copy(images_of(files)[3], image)
     (result,) = run(files, out, scores=["msp"], config=config, resume=True)
     parts = [np.load(path)["images"].tolist() for path in (out / "test" / "parts").iterdir()]

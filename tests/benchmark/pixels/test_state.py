@@ -1,4 +1,4 @@
-"""Part files: exact, whole, and never lost or counted twice."""
+"""Part files: exact, complete, and never lost or counted twice."""
 
 import io
 import shutil
@@ -83,7 +83,7 @@ def test_what_was_not_due_is_written_in_the_end(tmp_path, error):
 
 
 def test_writing_takes_a_small_share_of_the_time(tmp_path, monkeypatch):
-    """An image a second, and a second for a file: about one image in twenty is followed by one."""
+    """One second per image and per file: a file after about every twentieth image."""
     from mmosr.benchmark.pixels import state
 
     clock = [0.0]
@@ -130,7 +130,7 @@ def test_an_image_counted_twice_and_a_damaged_file(files, tmp_path):
 
 
 def test_a_batch_of_which_one_image_is_done(files, tmp_path):
-    """It is predicted as a whole again, and the image is not counted twice."""
+    """The whole image is predicted again, and not counted twice."""
     from mmosr.config.loading import load_config
 
     config = load_config(files.config, {"test_dataloader.batch_size": 2})

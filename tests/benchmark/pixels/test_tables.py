@@ -1,4 +1,4 @@
-"""The report in the terminal, and which scores are the best."""
+"""The report in the terminal, and which scores are best."""
 
 import copy
 import io

@@ -113,7 +113,7 @@ def test_validation_objects_stand_in_the_streets_of_val(finished):
         # Labels change at the object and its ignored ring only, pixels in its shadow too.
         assert set(np.unique(label[label != plain])) <= {UNKNOWN_LABEL, IGNORE_LABEL}
         assert np.mean((image == plain_image).all(axis=-1)) > 0.8
-    # Longer than val, the split goes on along streets that val would have.
+    # If longer than val, the split continues along streets that val would have.
     assert_scene(
         read(finished, "val_unknown", 3), draw_scene(1_000_003, SIZE, list(VALIDATION_KINDS))
     )

@@ -1,4 +1,4 @@
-"""Images, a tiny model and its config, what the tool measures of them, and the tool on them."""
+"""Images, a tiny model and its config, what the tool measures on them, and the tool itself."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ test_dataloader = dict(
 
 
 def write_case(root):
-    """Config, checkpoint and class folders of 8 x 8 images, whose colour depends on the class."""
+    """Config, checkpoint and class folders of 8 x 8 images, coloured by class."""
     rng = np.random.default_rng(0)
     for split in ("train", "test"):
         for label, name in enumerate(NAMES):

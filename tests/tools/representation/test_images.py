@@ -50,7 +50,7 @@ def test_without_unknown_images_all_are_known():
 
 
 def test_too_few_images_or_classes():
-    with pytest.raises(InputError, match="11 images are too few for 3 known classes: take 12"):
+    with pytest.raises(InputError, match="11 images are too few for 3 known classes: use 12"):
         balanced_draw(LABELS, GROUPS, 3, 11, seed=0)
     with pytest.raises(InputError, match="fewer than two known classes"):
         balanced_draw(np.array([0, 0, -1]), np.array([-1, -1, 3]), 2, 8, seed=0)

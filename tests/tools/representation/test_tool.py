@@ -42,7 +42,7 @@ def model(folder):
 
 @pytest.fixture(scope="module")
 def finished(folder):
-    """What the tool leaves with exact norms."""
+    """The output of the tool with exact norms."""
     out = folder / "out"
     assert run_in_process(*arguments(folder, out, "--exact")) == 0
     return out
@@ -158,7 +158,7 @@ def test_resumed_run_measures_the_rest_and_gives_the_same(
                     assert float(one[key]) == pytest.approx(float(other[key]), rel=1e-5)
                 else:
                     assert one[key] == other[key]
-    # of a run that is done, nothing is measured
+    # nothing is measured for a finished run
     measured.clear()
     run(call, folder, out, "--exact", "--resume")
     assert not measured
@@ -198,15 +198,15 @@ def test_known_images_only_and_pixels(call, folder, finished, tmp_path):
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        (["--probes", "1"], "--probes 1: the least is 2"),
-        (["--steps", "2"], "--steps 2: the least is 3"),
-        (["--max-images", "11"], "11 images are too few for 3 known classes: take 12"),
+        (["--probes", "1"], "--probes 1: the minimum is 2"),
+        (["--steps", "2"], "--steps 2: the minimum is 3"),
+        (["--max-images", "11"], "11 images are too few for 3 known classes: use 12"),
         (["--centre-images", "5"], "5 images are too few"),
         (["--data-part", "val"], "no val_dataloader"),
         (["--cfg-options", "test_dataloader.dataset.data_root=nowhere"], "nowhere"),
         (["--cfg-options", "test_dataloader.dataset.unknown_classes=['cow','fox']"], "fox"),
-        (["--cfg-options", "model.head.num_classes=2"], "is of another model"),
-        (["--cfg-options", "model.type=mmosr.OpenSetEncoderDecoder"], "does not build"),
+        (["--cfg-options", "model.head.num_classes=2"], "is for another model"),
+        (["--cfg-options", "model.type=mmosr.OpenSetEncoderDecoder"], "cannot be built"),
     ],
 )
 def test_bad_input(call, folder, tmp_path, more, text):
@@ -220,7 +220,7 @@ def test_bad_input(call, folder, tmp_path, more, text):
 def test_out_is_a_file_and_labels_that_the_model_does_not_have(call, folder, tmp_path):
     (tmp_path / "file").write_text("")
     status, err = call(*arguments(folder, tmp_path / "file"))
-    assert status == 1 and "is a file: give a folder" in err
+    assert status == 1 and "is a file: choose a folder" in err
     text = (folder / "movr.py").read_text()
     text += (
         f"test_dataloader['dataset'] = dict(type='CustomDataset', data_root='{folder}', "
@@ -229,7 +229,7 @@ def test_out_is_a_file_and_labels_that_the_model_does_not_have(call, folder, tmp
     (tmp_path / "plain.py").write_text(text)
     arguments_ = (TOOL, tmp_path / "plain.py", folder / "movr.pth", "--out-dir", tmp_path / "out")
     status, err = call(*arguments_)
-    assert status == 1 and "has label 3, and the model has the classes 0 to 2" in err
+    assert status == 1 and "has label 3, but the model has the classes 0 to 2" in err
 
 
 def test_images_of_different_sizes(call, folder, tmp_path):

@@ -29,7 +29,7 @@ def forked_trials():
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """The config, and images whose colour says a little about their class."""
+    """The config, and images with a colour that depends slightly on their class."""
     root = tmp_path_factory.mktemp("protocol")
     generator = np.random.default_rng(0)
     colours = generator.integers(60, 200, (len(CLASSES), 3))
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runs(folder):
-    """What two runs print and leave: trial 1 fails for a broken image, which is then mended."""
+    """The output of two runs: trial 1 fails because of a broken image, which is then fixed."""
     out, broken = folder / "out", folder / "data/train" / BROKEN
     whole = broken.read_bytes()
     broken.write_bytes(b"no image")

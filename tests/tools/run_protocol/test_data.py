@@ -1,4 +1,4 @@
-"""The data of a protocol: of a file of their own, and as many images as it says."""
+"""The data of a protocol: from a separate file, and as many images as it says."""
 
 import json
 from dataclasses import replace
@@ -48,11 +48,11 @@ def test_data_of_a_file(folder, tmp_path):
 
 
 def test_ratio(folder, tmp_path):
-    """As many unknown as known images, where the protocol says so."""
+    """As many unknown as known images, if the protocol says so."""
     protocol = load_image_protocol("cifar10_6-4")
     cfg = trial_config(Config.fromfile(folder / "tiny.py"), protocol, 0)
     assert describe_data(cfg, replace(protocol, ratio=12 / 18))["test"]["unknown"] == 12
     with pytest.raises(InputError, match="18 known and 12 unknown images, .* needs ratio=1,"):
         describe_data(cfg, replace(protocol, ratio=1.0))
-    with pytest.raises(InputError, match="6 known classes, and protocol cifar10_6-4 has 10"):
+    with pytest.raises(InputError, match="6 known classes, but protocol cifar10_6-4 has 10"):
         describe_data(cfg, replace(protocol, num_known=10))

@@ -1,4 +1,4 @@
-"""What tools/run_protocol.py refuses, and the numbers of trials it takes."""
+"""What tools/run_protocol.py rejects, and the numbers of trials it accepts."""
 
 from argparse import ArgumentTypeError
 
@@ -55,7 +55,7 @@ class TestRefused:
         ],
     )
     def test_images_in_two_parts(self, folder, tmp_path, options, message):
-        """The roles are right, and the folders are not."""
+        """The roles are right, but the folders are not."""
         with pytest.raises(InputError, match=message) as error:
             self.run(folder, tmp_path / "out", cfg_options=options)
         assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
@@ -67,7 +67,7 @@ class TestRefused:
             (
                 "model.head.num_classes",
                 5,
-                "the model has 5 classes, and .* set model.head.num_c.*; --data conf",
+                "the model has 5 classes, but .* set model.head.num_c.*; --data conf",
             ),
             ("val_dataloader", None, "has no 'val_dataloader'"),
         ],
@@ -104,7 +104,7 @@ class TestRefused:
                 "fitted to averaged weights: leave custom_hooks.1 out of the config, or name "
                 "--scores without mahalanobis, sml$",
             ),
-            (  # the anchors are estimated anew, whatever the scores
+            (  # the anchors are re-estimated, whatever the scores
                 "mmosr.CACClsHead",
                 "the statistics of mahalanobis, sml, classifier cannot be .* out of the config$",
             ),
@@ -123,7 +123,7 @@ class TestRefused:
         assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
 
     def test_seeds_of_trials_that_are_seeds(self, folder, tmp_path):
-        with pytest.raises(InputError, match="differ by nothing but their seed: add --trials 0"):
+        with pytest.raises(InputError, match="differ only in their seed: add --trials 0"):
             run_protocol("ood_cifar10_isun", [folder / "tiny.py"], tmp_path / "out", seeds=[0, 1])
 
     def test_trial(self, folder, tmp_path):

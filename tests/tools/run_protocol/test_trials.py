@@ -79,8 +79,8 @@ class TestTrials:
         assert result["figures"].keys() == expected.keys()
         assert result["figures"] == pytest.approx(expected, abs=0.01)
         assert {f"{score}/macro-F1" for score in SCORES} <= expected.keys()
-        assert result["figures"]["accuracy/top1"] > 50  # colours are easily learnt
-        # 6 classes are trained and to be told apart, among 10 in the test.
+        assert result["figures"]["accuracy/top1"] > 50  # colours are easy to learn
+        # 6 classes are trained and to be distinguished, among 10 in the test.
         assert result["openness"] == pytest.approx(100 * (1 - np.sqrt(2 * 6 / (10 + 6))), abs=1e-4)
         for score in SCORES:
             counts = np.genfromtxt(place / f"plots/confusion_{score}.csv", delimiter=",")[1:, 1:]

@@ -50,5 +50,5 @@ def arguments(folder, out, trials, *more):
 
 
 def start(folder, out, trials, *more):
-    """The tool in a process of its own."""
+    """The tool in its own process."""
     return Script("run_protocol", *arguments(folder, out, trials, *more))

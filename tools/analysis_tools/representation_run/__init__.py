@@ -1,1 +1,1 @@
-"""A run of representation.py: which images, what is measured of them, tables, plots and record."""
+"""A run of representation.py: the images, what is measured on them, tables, plots and record."""

@@ -1,4 +1,4 @@
-"""The figures of an analysis, each with what it is."""
+"""The figures of an analysis, with their definitions."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ FIGURE_DEFINITIONS = {
 
 
 def compute_figures(measured: Measured) -> dict[str, dict[str, object]]:
-    """Value, standard error where there is one, and definition of every figure.
+    """Value, standard error if there is one, and definition of every figure.
 
     The standard error is that of a mean over images (or paths): deviation / sqrt(number). With
-    probes it holds their noise too. Values that are undefined, such as those of unknown images
-    where there are none, are None.
+    probes it includes their noise. Undefined values, such as those of unknown images if there are
+    none, are None.
     """
     known = measured.images.known
     found = {

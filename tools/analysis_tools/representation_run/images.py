@@ -1,4 +1,4 @@
-"""Which images an analysis looks at: a class-balanced draw that every run repeats."""
+"""The images of an analysis: a reproducible class-balanced draw."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ImageSubset:
     """Images of a data set.
 
     Args:
-        dataset: Gives an image and its annotations by position.
-        positions: In the data set, ascending, int64 ``(N,)``.
-        labels: Of these images, int64 ``(N,)``: known ``0 .. C-1``, or -1.
-        available: Number of images by label in the whole data set.
+        dataset: Returns an image and its annotations by index.
+        positions: Indices in the data set, ascending, int64 ``(N,)``.
+        labels: Labels of these images, int64 ``(N,)``: known ``0 .. C-1``, or -1.
+        available: Number of images per label in the whole data set.
     """
 
     dataset: Sequence
@@ -39,7 +39,7 @@ class ImageSubset:
         return self.labels >= 0
 
     def names(self) -> list[str]:
-        """Paths of the images, or their positions where they have none."""
+        """Paths of the images, or their indices if they have none."""
         infos = (self.dataset.get_data_info(int(position)) for position in self.positions)
         pairs = zip(infos, self.positions, strict=True)
         return [str(info.get("img_path", f"#{position}")) for info, position in pairs]
@@ -48,14 +48,14 @@ class ImageSubset:
         """Network inputs ``(n, 3, H, W)`` of some of these images, on the device of the model.
 
         Raises:
-            InputError: They are of different sizes.
+            InputError: Their sizes differ.
         """
         images = [self.dataset[int(self.positions[index])]["inputs"] for index in indices]
         sizes = {tuple(image.shape) for image in images}
         if len(sizes) > 1:
             shown = " and ".join(str(size) for size in sorted(sizes)[:2])
             raise InputError(
-                f"images of sizes {shown}, and lines between images need one size: add a resize or "
+                f"images of sizes {shown}, but lines between images need one size: add a resize or "
                 "a crop to the test pipeline"
             )
         with torch.no_grad():
@@ -65,18 +65,18 @@ class ImageSubset:
 def read_images(
     loaded: Loaded, part: str, maximum: int, seed: int, known_only: bool = False
 ) -> ImageSubset:
-    """Draw images of a part of the config's data, shown with the steps of the test.
+    """Draw images of a part of the config's data, loaded with the steps of the test.
 
     Args:
         loaded: The model.
         part: ``'test'``, ``'val'`` or ``'train'``.
-        maximum: How many images at most, see :func:`balanced_draw`.
-        seed: Of the draw.
+        maximum: Largest number of images, see :func:`balanced_draw`.
+        seed: Seed of the draw.
         known_only: Leave unknown images out.
 
     Raises:
-        InputError: The config has no such data, an image has no label, or one that is no class of
-            the model, or as :func:`balanced_draw`.
+        InputError: The config has no such data, an image has no label, or one that is not a class
+            of the model, or see :func:`balanced_draw`.
     """
     dataset, classes = loaded.dataset(part), loaded.model.known_classes
     labels, groups = _labels(dataset, part, classes)
@@ -89,27 +89,27 @@ def read_images(
 def balanced_draw(
     labels: np.ndarray, groups: np.ndarray, classes: int, maximum: int, seed: int
 ) -> np.ndarray:
-    """Half of the images known and half unknown, each half in equal parts over its classes.
+    """Draw half of the images known and half unknown, each half evenly over its classes.
 
-    A class with fewer images than its part gives all it has, and no other gives more instead. The
-    draw of a class does not depend on the others. Without unknown images all are known.
+    A class with fewer images than its part contributes all of them, and no other class makes up for
+    it. The draw of a class does not depend on the others. Without unknown images all are known.
 
     Args:
-        labels: ``(N,)``, known or -1.
-        groups: ``(N,)``: the class of each unknown image, as far as the data set knows it.
-        classes: Known classes C.
-        maximum: Images in all, at least four for each known class.
+        labels: Labels ``(N,)``, known or -1.
+        groups: Class of each unknown image ``(N,)``, if the data set knows it.
+        classes: Number of known classes C.
+        maximum: Total number of images, at least four per known class.
         seed: At least 0.
 
     Returns:
-        Positions, ascending.
+        Indices, ascending.
 
     Raises:
-        InputError: A maximum that is too small, or images of fewer than two known classes.
+        InputError: The maximum is too small, or the images have fewer than two known classes.
     """
     if maximum < 4 * classes:
         raise InputError(
-            f"{maximum} images are too few for {classes} known classes: take {4 * classes} or more"
+            f"{maximum} images are too few for {classes} known classes: use {4 * classes} or more"
         )
     if len(np.unique(labels[labels >= 0])) < 2:
         raise InputError("the data has images of fewer than two known classes")
@@ -135,7 +135,7 @@ def _draw(
 
 
 def _labels(dataset: Sequence, part: str, classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of all images, and the class that the data set itself gives to unknown ones."""
+    """Labels of all images, and the class that the data set itself assigns to unknown ones."""
     labels, groups = [], []
     for position in range(len(dataset)):
         info = dataset.get_data_info(position)
@@ -146,7 +146,7 @@ def _labels(dataset: Sequence, part: str, classes: int) -> tuple[np.ndarray, np.
         if label is None or not UNKNOWN <= label < classes:
             raise InputError(
                 f"{part} data: {info.get('img_path', f'image {position}')} has label "
-                f"{info.get('gt_label')}, and the model has the classes 0 to {classes - 1} "
+                f"{info.get('gt_label')}, but the model has the classes 0 to {classes - 1} "
                 "(-1 = unknown)"
             )
         own = info.get("class_id")
@@ -156,6 +156,6 @@ def _labels(dataset: Sequence, part: str, classes: int) -> tuple[np.ndarray, np.
 
 
 def count_labels(labels: np.ndarray) -> dict[int, int]:
-    """Number of images by label."""
+    """Number of images per label."""
     values, counts = np.unique(labels, return_counts=True)
     return dict(zip(values.tolist(), counts.tolist(), strict=True))

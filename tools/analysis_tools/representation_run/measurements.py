@@ -29,7 +29,7 @@ def embed_images(
     """Representation ``(N, D)`` float32 and predicted labels ``(N,)`` of images.
 
     Raises:
-        InputError: A value that is not finite.
+        InputError: A value is not finite.
     """
     found = []
     for batch in progress(cut(range(len(images)), settings.batch_size), what, "batches"):
@@ -51,16 +51,16 @@ def class_centres(
     """Mean ``(C, D)`` of the correctly classified images of each class (CAC, section 3.1.2).
 
     Returns:
-        The means, and the classes without a correctly classified image, whose mean is of all.
+        The means, and the classes without correctly classified images, where all are averaged.
 
     Raises:
-        InputError: A class without images.
+        InputError: A class has no images.
     """
     centres, wrong = [], []
     for label in range(classes):
         own = labels == label
         if not own.any():
-            raise InputError(f"class {label} has no image to take its centre from")
+            raise InputError(f"class {label} has no images to compute its centre from")
         if (own & (predicted == label)).any():
             own &= predicted == label
         else:
@@ -72,7 +72,7 @@ def class_centres(
 def image_norms(
     model: OpenSetImageClassifier, images: ImageSubset, settings: Settings, journal: Journal
 ) -> NormEstimate:
-    """Squared Jacobian norm at each image ``(N,)``; those in the journal are not computed again."""
+    """Squared Jacobian norm at each image ``(N,)``; those in the journal are not recomputed."""
     keys = [f"image {position}" for position in images.positions]
     seeds = [probe_seed(settings.seed, 0, int(position)) for position in images.positions]
     return _measure(
@@ -91,11 +91,11 @@ def path_norms(
     """Squared Jacobian norm between the images of pairs, ``(P, S)``.
 
     Args:
-        model: In evaluation mode.
-        images: The ends.
-        pairs: Positions in ``images``, ``(P, 2)``.
+        model: The model, in evaluation mode.
+        images: Images that contain the ends.
+        pairs: Indices in ``images``, ``(P, 2)``.
         steps: Values of t, ``(S,)``.
-        settings: As for the images.
+        settings: The same as for the images.
         journal: Keeps what is done.
     """
     points = [(pair, step) for pair in range(len(pairs)) for step in range(len(steps))]
@@ -159,7 +159,7 @@ def _measure(
     load: Callable[[Sequence[int]], Tensor],
     what: str,
 ) -> NormEstimate:
-    """Compute what the journal does not hold yet, a batch at a time, and give what it then does."""
+    """Compute what is not yet in the journal, a batch at a time, and return its values."""
     function = space_function(model, settings.space)
     scale = input_scale(model, settings.units)
     done = {key for key, *_ in journal.lines}

@@ -1,4 +1,4 @@
-"""Figures of an analysis. They are drawn from arrays, so that a test reads them back."""
+"""Figures of an analysis, drawn from arrays, so that tests can read them back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mmosr.visualization.figure_parts import (
 
 WIDTH = 6.4  # of a panel, in inches
 BINS = 40
-TAIL = 0.005  # share that a histogram may leave out at either end
+TAIL = 0.005  # share that a histogram may leave out at each end
 UNKNOWN_GREY = "0.6"
 NAMED_CLASSES = 20  # more have no legend
 
@@ -32,12 +32,12 @@ def draw_histograms(
 ) -> Figure:
     """Distributions of known and unknown images, as shares of each, and their means.
 
-    Equal bins, 40 or fewer for less than 400 images, between the 0.5 % and 99.5 % quantiles of all
-    values, each sample with half of the weight. The shares are of all images of a sample; what lies
-    outside of the bins stands in the caption.
+    Equal bins, 40 or fewer for under 400 images, between the 0.5 % and 99.5 % quantiles of all
+    values, each sample with half of the weight. The shares are of all images of a sample; the
+    caption gives those outside the bins.
 
     Args:
-        samples: Values ``(N,)`` by ``'known'`` and ``'unknown'``; empty ones are left out.
+        samples: Values ``(N,)`` under ``'known'`` and ``'unknown'``; empty ones are left out.
         title: Title of the figure.
         quantity: Label of the axis.
         note: Added to the caption.
@@ -70,7 +70,7 @@ def draw_interpolation(
 
     Args:
         steps: Values of t, ``(S,)``.
-        norms: ``(P, S)``.
+        norms: Norms ``(P, S)``.
         means: Means over the images, drawn as dotted lines: ``'known'``, ``'unknown'``.
         title: Title of the figure.
         quantity: Label of the axis.
@@ -114,10 +114,10 @@ def draw_map(
     The colours of the norm end at its 1 % and 99 % quantiles.
 
     Args:
-        points: ``(N, 2)``.
-        labels: ``(N,)``, known or -1.
+        points: Points ``(N, 2)``.
+        labels: Labels ``(N,)``, known or -1.
         classes: Names of the known classes.
-        norms: ``(N,)``.
+        norms: Norms ``(N,)``.
         title: Title of the figure.
         quantity: Label of the colour bar.
     """
@@ -129,7 +129,7 @@ def draw_map(
     left.scatter(*points[unknown].T, color=UNKNOWN_GREY, alpha=0.7, **style)
     left.scatter(*points[~unknown].T, color=palette[labels[~unknown]], alpha=0.9, **style)
     low, high = np.quantile(norms, [0.01, 0.99])
-    # The largest on top: single large values are what is looked for.
+    # The largest on top: single large values are of interest.
     order = np.argsort(norms)
     shown = right.scatter(
         *points[order].T, c=norms[order], cmap="viridis", vmin=low, vmax=high, **style

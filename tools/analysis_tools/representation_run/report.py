@@ -30,7 +30,7 @@ UNIT_TEXT = {"network": "by the network input", "pixel": "by pixels in [0, 1]"}
 def write_report(
     measured: Measured, run: Mapping, settings: Settings, title: str, out: Path
 ) -> dict:
-    """Write all files, each whole, the record last.
+    """Write all files atomically, the record last.
 
     Args:
         measured: What was measured.
@@ -166,7 +166,7 @@ def _describe_images(measured: Measured) -> dict[str, object]:
 
 
 def print_record(record: Mapping, path: Path) -> None:
-    """Print the figures of a record, and what they are of.
+    """Print the figures of a record, and what they describe.
 
     Args:
         record: From :func:`write_report`.

@@ -29,7 +29,7 @@ from .measurements import (
 from .settings import Settings
 
 JOURNAL = "measurements.jsonl"
-RECORD = "representation.json"  # written last: it stands for a finished run
+RECORD = "representation.json"  # written last: it marks a finished run
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Paths:
     """Interpolations between images of different classes.
 
     Args:
-        pairs: Positions among the images, ``(P, 2)``.
+        pairs: Indices of the images, ``(P, 2)``.
         steps: Values of t, ``(S,)``.
         norm: Jacobian norms and their errors, ``(P, S)``.
-        length: Of the paths in the space, ``(P,)``.
+        length: Length of the paths in the space, ``(P,)``.
     """
 
     pairs: np.ndarray
@@ -51,7 +51,7 @@ class Paths:
 
 @dataclass(frozen=True)
 class Measured:
-    """All that was measured; every array has one entry per image.
+    """Everything that was measured; every array has one entry per image.
 
     Args:
         images: The images.
@@ -61,7 +61,7 @@ class Measured:
         predicted: Labels of the most probable known classes.
         squared_norm: Squared Jacobian norm, with its error.
         norm: Jacobian norm, with its error.
-        distance: To the closest class centre.
+        distance: Distance to the closest class centre.
         closest: The class of that centre.
         centres: Where the centres come from, in words.
         map: t-SNE, ``(N, 2)``.
@@ -91,25 +91,25 @@ def measure(
         loaded: An image classifier, with any scores.
         out: Folder of the journal.
         settings: What to measure.
-        resume: Take norms that an earlier run of the same settings has measured.
+        resume: Reuse norms measured by an earlier run with the same settings.
 
     Returns:
         What was measured, and the record of the run.
 
     Raises:
-        InputError: Wrong settings, model or data, a value that is not finite, or another run to
-            resume.
+        InputError: Settings, model or data are wrong, a value is not finite, or the run to resume
+            is a different one.
     """
     settings.check()
     if out.exists() and not out.is_dir():
-        raise InputError(f"--out-dir {out} is a file: give a folder")
+        raise InputError(f"--out-dir {out} is a file: choose a folder")
     model = loaded.model
     if not isinstance(model, OpenSetImageClassifier):
         raise InputError(
             f"model type '{type(model).__name__}' is not an image classifier of one label: the "
             "analysis needs an ImageClassifier or mmosr.OpenSetImageClassifier"
         )
-    space_function(model, settings.space)  # whether there is such a space
+    space_function(model, settings.space)  # checks that the space exists
     images = read_images(loaded, settings.data_part, settings.max_images, settings.seed)
     identity = loaded.identity()
     run = describe(loaded, identity["checkpoint_sha256"], settings, images)
@@ -140,7 +140,7 @@ def measure(
 def describe(
     loaded: Loaded, checkpoint_sha256: str, settings: Settings, images: ImageSubset
 ) -> dict[str, object]:
-    """What decides the norms, as JSON; a resumed run must have the same."""
+    """What determines the norms, as JSON; a resumed run must match."""
     elsewhere = ("batch_size", "centres", "centre_images")  # they do not change the norms
     return {
         "model_sha256": loaded.model_hash(),
@@ -174,7 +174,7 @@ def find_centres(
     correct = int((labels == predicted).sum())
     origin = f"means of {correct} correctly classified known images of the {part} data"
     if wrong:
-        origin += f"; of all images for classes {wrong}, of which none is classified correctly"
+        origin += f"; of all images for classes {wrong}, where none is classified correctly"
     return centres, origin
 
 
@@ -185,7 +185,7 @@ def measure_paths(
     settings: Settings,
     journal: Journal,
 ) -> Paths | None:
-    """Norms along interpolations; those of the ends are those of the images."""
+    """Norms along interpolations; those at the ends are those of the images."""
     if not settings.interpolations:
         return None
     pairs = sample_pairs(images.labels, settings.interpolations, settings.seed)
@@ -203,14 +203,14 @@ def measure_paths(
 def t_sne(values: np.ndarray, seed: int) -> np.ndarray:
     """Two-dimensional t-SNE ``(N, 2)`` of the representation (m-OvR, figure 13): scikit-learn's.
 
-    Perplexity 30, less for fewer than 91 images; started from the principal components.
+    Perplexity 30, less for fewer than 91 images; initialised with the principal components.
     """
     perplexity = min(30.0, (len(values) - 1) / 3)
     return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(values)
 
 
 def class_names(model: OpenSetImageClassifier, images: ImageSubset) -> list[str]:
-    """Names of the known classes, or their numbers where the data does not name them."""
+    """Names of the known classes, or their numbers if the data does not name them."""
     names = (getattr(images.dataset, "metainfo", None) or {}).get("classes") or ()
     if len(names) != model.known_classes:
         return [str(label) for label in range(model.known_classes)]

@@ -1,4 +1,4 @@
-"""What the tool is asked for; imports nothing heavy, so that ``--help`` is answered at once."""
+"""The settings of the tool; imports nothing heavy, so that ``--help`` is fast."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Settings:
     Args:
         data_part: ``'test'``, or ``'val'`` or ``'train'``, which have known images only.
         max_images: See :func:`~representation_run.images.balanced_draw`.
-        interpolations: Pairs of images, 0 for none.
+        interpolations: Number of pairs of images, 0 for none.
         steps: Values of t from 0 to 1, at least 3.
         space: See :func:`~mmosr.analysis.space_function`.
         units: See :func:`~mmosr.analysis.input_scale`.
         probes: Hutchinson probes, or None for the exact norm.
-        seed: Of the draw and of the probes.
+        seed: Seed of the draw and of the probes.
         batch_size: Images at a time; it does not change the norms.
         centres: Where class centres come from: ``'auto'``: CAC's own anchors, else as ``'train'``;
             or the mean of correctly classified images of the named part.
-        centre_images: Images at most for these means.
+        centre_images: Largest number of images for these means.
     """
 
     data_part: str = "test"
@@ -42,14 +42,14 @@ class Settings:
     centre_images: int = 2000
 
     def check(self) -> None:
-        """Refuse numbers out of range.
+        """Reject numbers out of range.
 
         Raises:
-            InputError: Naming the first of them.
+            InputError: Names the first of them.
         """
         lowest = {"batch_size": 1, "probes": 2, "seed": 0, "interpolations": 0, "steps": 3}
         for name, least in lowest.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 option = "--" + name.replace("_", "-")
-                raise InputError(f"{option} {value}: the least is {least}")
+                raise InputError(f"{option} {value}: the minimum is {least}")
