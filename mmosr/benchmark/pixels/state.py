@@ -63,7 +63,7 @@ class Part:
         if len({row.index for row in rows}) < len(rows):
             raise InputError(
                 "two runs wrote to this output folder at the same time, and images were "
-                "counted twice: choose another --out"
+                "counted twice: choose another --out-dir"
             )
         return cls(Counts.total([part.counts for part in parts]), tuple(rows))
 
