@@ -18,8 +18,9 @@ class BuildWithConfigs(build_py):
     def run(self) -> None:
         package = Path(ROOT if self.editable_mode else self.build_lib, "mmosr")
         folder = package / ".mim"
+        own = package.resolve() == (ROOT / "mmosr").resolve()
         # What is gone from the checkout since the last build must not be packed again.
-        shutil.rmtree(folder if self.editable_mode else package, ignore_errors=True)
+        shutil.rmtree(folder if own else package, ignore_errors=True)
         super().run()
         folder.mkdir(parents=True)
         for name in OUTSIDE:

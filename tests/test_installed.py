@@ -1,6 +1,7 @@
 """The package as pip installs it: unpacked from its wheel and used in an empty folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -65,6 +66,18 @@ def python(installed, tmp_path, monkeypatch):
         return subprocess.run(command, env=environment, capture_output=True, text=True)
 
     return run
+
+
+def test_a_build_into_the_checkout_keeps_the_package(tmp_path):
+    for name in ("setup.py", "requirements"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    (tmp_path / "mmosr").mkdir()
+    for name in ("__init__.py", "version.py"):
+        shutil.copy(ROOT / "mmosr" / name, tmp_path / "mmosr" / name)
+    command = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", "."]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "mmosr/version.py").is_file()
 
 
 def files_of(*names):

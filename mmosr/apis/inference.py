@@ -74,10 +74,9 @@ class Inferencer(ABC):
     """
 
     def __init__(self, model: nn.Module | Loaded) -> None:
-        loaded = Loaded.of(model)
-        self.model = loaded.model
-        self.check_model(self.model)
-        self._load = loaded.image_loader()
+        self.model = model.model if isinstance(model, Loaded) else model
+        self.check_model(self.model)  # first: another model has no config
+        self._load = Loaded.of(model).image_loader()
         self._transform = Compose(self._load.steps)
 
     @staticmethod

@@ -45,6 +45,11 @@ def test_a_plain_model_needs_a_score(files):
     assert _model(files, "plain.py", score="energy").score_names == ("energy",)
 
 
+def test_a_model_of_another_origin_is_named():
+    with pytest.raises(InputError, match="'Identity' gives no anomaly score"):
+        AnomalyInferencer(torch.nn.Identity())
+
+
 def test_model_has_its_config_palette_and_weights(files):
     config = load_config(files / "open.py")
     before = config.pretty_text
