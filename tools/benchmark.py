@@ -48,9 +48,9 @@ def main() -> None:
     from mmosr.utils.stopping import stoppable
 
     files, options = (args.config, args.checkpoint), (args.cfg_options, args.trust_checkpoint)
-    loaded = load(*files, args.scores, None, *options, launcher=args.launcher)
-    out = Path(args.out_dir or Path(args.work_dir or loaded.work_dir) / "benchmark")
-    with stoppable(out):
+    with stoppable(args.out_dir or "the output folder"):
+        loaded = load(*files, args.scores, None, *options, launcher=args.launcher)
+        out = Path(args.out_dir or Path(args.work_dir or loaded.work_dir) / "benchmark")
         results, written = run_benchmark(
             loaded, out, args.datasets, resume=args.resume, keep_maps=args.keep_maps
         )
