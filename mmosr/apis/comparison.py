@@ -25,6 +25,7 @@ from mmosr.engine.tested_images import PictureReader, picture_reader
 from mmosr.runs.progress import progress
 from mmosr.runs.tables import log_console, terminal_table, write_csv
 from mmosr.utils import UNKNOWN_LABEL
+from mmosr.utils.threads import use_free_processors
 from mmosr.visualization import Frame, draw_frames, draw_labels, score_range, write_figure
 
 from .inference import AnomalyInferencer, to_map
@@ -97,6 +98,7 @@ def compare(contestant: Contestant, frames: int = 0, trust: bool = False) -> Com
     check_has(cfg, ("test_dataloader", "test_evaluator"), "test")
     calm = 1 if frames > 1 and cfg.get("val_dataloader") else 0
     check_data(cfg, ["test_dataloader", *["val_dataloader"] * calm])
+    use_free_processors()  # others keep some busy; nothing is resumed here
     loaded = load(cfg, contestant.checkpoint, contestant.scores, trust=trust, launcher="none")
     model = loaded.model
     AnomalyInferencer.check_model(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -29,13 +30,16 @@ def picture_reader(dataset: Any) -> PictureReader:
     """:func:`read_picture` of the images of a data set, by their paths.
 
     Args:
-        dataset: The data infos are all gone through once, if it gives them.
+        dataset: The data infos are all gone through at the first picture, if it gives them.
     """
-    count = len(dataset) if hasattr(dataset, "get_data_info") else 0
-    items = map(dataset.get_data_info, range(count)) if count else ()
-    overlays = {os.path.abspath(i["img_path"]): i for i in items if "overlay_path" in i}
+
+    @functools.cache
+    def overlays() -> dict[str, Mapping[str, Any]]:
+        count = len(dataset) if hasattr(dataset, "get_data_info") else 0
+        items = map(dataset.get_data_info, range(count)) if count else ()
+        return {os.path.abspath(i["img_path"]): i for i in items if "overlay_path" in i}
 
     def read(path: str | os.PathLike) -> np.ndarray:
-        return read_picture(overlays.get(os.path.abspath(path), {"img_path": path}))
+        return read_picture(overlays().get(os.path.abspath(path), {"img_path": path}))
 
     return read

@@ -8,6 +8,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from rich.console import Console
 
@@ -21,7 +22,7 @@ from mmosr.apis.comparison import (
     write_comparison,
 )
 from mmosr.evaluation import ScoreHistogram, figures
-from mmosr.utils import InputError
+from mmosr.utils import InputError, threads
 from mmosr.visualization.frames import frame_panels
 from tests.in_process import run_in_process
 from tests.preparation import downloads
@@ -180,3 +181,17 @@ def test_refused(contestant, files, tmp_path):
 def test_sheet_needs_frames(tmp_path):
     with pytest.raises(InputError):
         draw_sheet(Comparison("x", (), {}), tmp_path / "s.png", "")
+
+
+def test_busy_processors_are_left_to_others(contestant, monkeypatch):
+    """A comparison is not resumed, so its digits may depend on the load of the machine."""
+    for name in threads.CHOSEN:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "measure_processors", lambda seconds: (2, 2, float(seconds > 0)))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        compare(contestant)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
